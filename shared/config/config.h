@@ -1,0 +1,61 @@
+// One table of fields per process: it drives the file, the environment, the flags, --help and --print-config.
+//
+// Precedence: default < file < environment < flag. An unknown key or a bad value is an error; all errors are
+// reported together. The file holds `name = value` lines; '#' starts a comment.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace answermill::config {
+
+struct Field {
+  std::string name;                      // "upload-limit": flag --upload-limit, key upload-limit in the file
+  std::vector<std::string> environment;  // variables, first set one wins, e.g. {"ANSWERMILL_UPLOAD_LIMIT"}
+  std::string help;                      // one line, with unit and range
+  std::string value_name;                // "BYTES", "DIR"; empty for a switch
+  bool secret = false;                   // shown as [secret]
+  std::function<Status(std::string_view)> parse;  // sets the bound variable
+  std::function<std::string()> show;              // the bound variable's value as text
+};
+
+class Table {
+ public:
+  explicit Table(std::string program, std::string summary);
+
+  // Each binds a variable whose present value is the default. The variable must outlive load().
+  Table& text(std::string name, std::string* value, std::vector<std::string> environment, std::string value_name,
+              std::string help);
+  Table& secret(std::string name, std::string* value, std::vector<std::string> environment, std::string help);
+  Table& integer(std::string name, std::int64_t* value, std::int64_t low, std::int64_t high,
+                 std::vector<std::string> environment, std::string value_name, std::string help);
+  Table& number(std::string name, double* value, double low, double high, std::vector<std::string> environment,
+                std::string value_name, std::string help);
+  Table& flag(std::string name, bool* value, std::vector<std::string> environment, std::string help);
+  Table& list(std::string name, std::vector<std::string>* values, std::vector<std::string> environment,
+              std::string value_name, std::string help);  // repeated flag; comma-separated in file and environment
+  Table& add(Field field);
+
+  struct Loaded {
+    std::vector<std::string> positional;
+    bool exit_now = false;  // --help, --version or --print-config was answered on stdout
+  };
+  // Reads --config FILE (when given), the environment, then argv[1…]. Secrets are refused as flags.
+  // Errors: kInvalidArgument, one message with a line for each problem.
+  Result<Loaded> load(int argc, const char* const* argv);
+
+  std::string help() const;
+  std::string print() const;  // `name = value` lines, secrets masked
+
+ private:
+  std::string program_;
+  std::string summary_;
+  std::vector<Field> fields_;
+};
+
+}  // namespace answermill::config

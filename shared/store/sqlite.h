@@ -1,0 +1,96 @@
+// A thin, typed layer over SQLite's C API: one connection, prepared statements, transactions.
+//
+// Thread: a Database and its Statements are used by one thread. Errors: kDiskFull, kBusy, kDamaged, kInternal; text
+// is bound and read as UTF-8, blobs as std::string.
+// Source: https://www.sqlite.org/c3ref/intro.html
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "shared/base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace answermill::store {
+
+class Statement {
+ public:
+  Statement() = default;
+  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+
+  // Parameters count from 1; each returns *this. Text and blobs are copied.
+  Statement& bind(int index, std::int64_t value);
+  Statement& bind(int index, double value);
+  Statement& bind(int index, std::string_view text);
+  Statement& bind_blob(int index, std::string_view bytes);
+  Statement& bind_null(int index);
+
+  // True: a row is ready. False: done. After done or an error the statement is reset and its bindings cleared.
+  Result<bool> step();
+  // For statements without rows (or whose rows do not matter).
+  Status run();
+  void reset();
+
+  // Columns count from 0.
+  std::int64_t integer(int column) const;
+  double real(int column) const;
+  std::string text(int column) const;  // blobs too
+  bool is_null(int column) const;
+
+  explicit operator bool() const { return statement_ != nullptr; }
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
+enum class Synchronous { kFull, kNormal };
+
+class Database {
+ public:
+  Database() = default;
+  // WAL mode, foreign keys on, busy timeout 5 s. Makes the file (0600) when it is missing; ":memory:" works.
+  static Result<Database> open(const std::string& path, Synchronous synchronous);
+
+  Result<Statement> prepare(std::string_view sql);
+  // Runs one or several statements without parameters.
+  Status execute(const std::string& sql);
+  std::int64_t changes() const;
+  std::int64_t last_insert_id() const;
+  // PRAGMA user_version, for schema migrations.
+  Result<std::int64_t> user_version();
+  Status set_user_version(std::int64_t version);
+
+  sqlite3* handle() const { return database_.get(); }
+  explicit operator bool() const { return database_ != nullptr; }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* database) const;
+  };
+  std::unique_ptr<sqlite3, Close> database_;
+};
+
+// BEGIN IMMEDIATE … COMMIT; rolls back when destroyed before commit().
+class Transaction {
+ public:
+  static Result<Transaction> begin(Database& database);
+  ~Transaction();
+  Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+  Transaction& operator=(Transaction&&) = delete;
+
+  Status commit();
+
+ private:
+  explicit Transaction(Database* database) : database_(database) {}
+  Database* database_;
+};
+
+}  // namespace answermill::store

@@ -1,0 +1,20 @@
+// The worker process: connects a stage to the broker until SIGTERM (drain, then exit) or SIGINT.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "workers/runtime/stage.h"
+
+namespace answermill::runtime {
+
+struct WorkerOptions {
+  std::string work_endpoint;    // broker's ROUTER, e.g. ipc:///run/answermill/work
+  std::string events_endpoint;  // broker's XSUB
+};
+
+// Blocks until the worker is told to stop. Returns the process's exit code.
+// Call it before starting threads of your own: it blocks signals in the calling thread and reads them by signalfd.
+int run_worker(const WorkerOptions& options, Stage& stage);
+
+}  // namespace answermill::runtime

@@ -1,0 +1,88 @@
+// The one port of a frontend: accepts connections and speaks HTTP/1.1 and WebSocket on them.
+//
+// Thread: everything, including every handler, runs on the loop thread of the io_context given.
+// Owns: its sockets, its timers and everything that is queued for a peer.
+// Units: sizes in bytes.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "frontend/server/edge/http.h"
+#include "shared/base/result.h"
+
+namespace answermill::frontend {
+
+// Bounds on what one peer can cost. Every wait and every queue has one.
+struct EdgeLimits {
+  std::size_t connections = 10'000;
+  std::size_t header_bytes = 32 * 1024;
+  std::size_t body_bytes = 2 * 1024 * 1024;               // plain routes; an upload's sink bounds itself
+  std::size_t websocket_message_bytes = 1024 * 1024;      // larger ones close the connection with 1009
+  std::size_t queue_bytes = 32 * 1024 * 1024;             // a handler that queues more for one peer loses the peer
+  std::chrono::milliseconds header_timeout{10'000};       // from the first byte of a request to the end of its header
+  std::chrono::milliseconds body_timeout{30'000};         // without a byte of the body that we are ready to read
+  std::chrono::milliseconds keep_alive_timeout{75'000};   // idle between requests
+  std::chrono::milliseconds stall_timeout{30'000};        // bytes are queued and the peer takes none
+  std::chrono::milliseconds ping_interval{20'000};        // silence before a WebSocket ping
+  std::chrono::milliseconds pong_timeout{20'000};         // silence after it
+  std::chrono::milliseconds close_timeout{5'000};         // for the peer's half of a closing handshake
+  std::chrono::milliseconds drain_idle_timeout{5'000};    // reading on after a refusal: without a byte
+  std::chrono::milliseconds drain_total_timeout{60'000};  // and altogether
+  std::chrono::milliseconds stop_timeout{3'000};          // from stop() until the last connection is cut
+};
+
+struct EdgeConfig {
+  // "HOST:PORT", "[::1]:8000", ":8000" (every address). Port 0 picks one. "localhost" listens on 127.0.0.1 and ::1.
+  std::vector<std::string> listen;
+  // Listening TCP sockets that were inherited; taken over by listen().
+  std::vector<int> listen_fds;
+  // Several processes share the ports (SO_REUSEPORT). A port held by a program without that option is still busy.
+  bool reuse_port = false;
+  // Required of every request that arrives on an address beyond loopback; see access_policy.h.
+  std::string access_token;
+  std::vector<std::string> allowed_hosts;    // names beyond the loopback ones, without a port
+  std::vector<std::string> allowed_origins;  // "https://example.org", beside the request's own
+  std::string static_root;                   // folder of the page; empty for none
+  EdgeLimits limits;
+};
+
+// The sockets that systemd's LISTEN_FDS / LISTEN_PID hand to this process; empty when there are none.
+std::vector<int> systemd_listen_fds();
+
+// True when "HOST:PORT" names only loopback addresses. Errors: kInvalidArgument.
+Result<bool> is_loopback_listen(const std::string& listen);
+
+class EdgeServer {
+ public:
+  EdgeServer(boost::asio::io_context& io, EdgeConfig config);
+  ~EdgeServer();  // cuts what is still open; sessions get their on_close first
+  EdgeServer(const EdgeServer&) = delete;
+  EdgeServer& operator=(const EdgeServer&) = delete;
+
+  // Add all routes before listen().
+  Router& router();
+
+  // Opens or adopts every listener, then starts to accept. One port for each entry of `listen`, then of
+  // `listen_fds`. Errors, of which nothing stays open: kInvalidArgument (an address, or no access token though an
+  // address is beyond loopback), kUnavailable ("port 8000 is in use").
+  Result<std::vector<std::uint16_t>> listen();
+
+  // Stops accepting, tells WebSockets 1012, ends idle and streaming HTTP connections, lets answers in progress finish,
+  // and cuts the rest after stop_timeout. `done` runs once, on the loop, when nothing is open any more.
+  void stop(std::function<void()> done = {});
+
+  std::size_t connections() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace answermill::frontend

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -82,6 +84,19 @@ Result<double> parse_number(std::string_view text) {
 }
 
 std::string joined(const std::vector<std::string>& items) { return fmt::format("{}", fmt::join(items, ",")); }
+
+// The programs that may have a section in the fleet's one settings file.
+constexpr std::string_view kSections[] = {"up",    "broker", "frontend", "extract",
+                                          "embed", "index",  "generate"};
+
+bool is_section(std::string_view name) {
+  return std::find(std::begin(kSections), std::end(kSections), name) != std::end(kSections);
+}
+
+// "answermill-generate" reads [generate], "answermill up" reads [up].
+std::string_view section_of(std::string_view program) {
+  return program.substr(program.find_last_of(" -") + 1);
+}
 
 // Values of one layer, joined for fields that may repeat, so that a field is parsed once a layer.
 void collect(std::map<std::string, std::string>& layer, const Field& field, std::string_view value) {
@@ -188,6 +203,12 @@ Table& Table::list(std::string name, std::vector<std::string>* values, std::vect
   return add(std::move(field));
 }
 
+Table& Table::usage(std::string words, std::string notes) {
+  usage_ = std::move(words);
+  notes_ = std::move(notes);
+  return *this;
+}
+
 const Field* Table::find(std::string_view name) const {
   for (const Field& field : fields_) {
     if (field.name == name) return &field;
@@ -258,8 +279,9 @@ void Table::apply_file(const std::string& path, std::string& problems) {
   for (const Setting& setting : *settings) {
     const std::string where = fmt::format("{}: line {}", path, setting.line);
     const Field* field = find(setting.name);
-    if (!setting.section.empty()) {
-      problems += fmt::format("{}: [{}]: this file has no sections\n", where, setting.section);
+    if (!setting.section.empty() && setting.section != section_of(program_)) {
+      if (!is_section(setting.section))
+        problems += fmt::format("{}: [{}]: no such section\n", where, setting.section);
     } else if (field == nullptr) {
       problems += fmt::format("{}: {}: no such key\n", where, setting.name);
     } else if (layer.contains(field->name) && !field->repeatable) {
@@ -325,7 +347,7 @@ Result<Table::Loaded> Table::load(int argc, const char* const* argv) {
 }
 
 std::string Table::help() const {
-  std::string text = fmt::format("{}: {}\n\nUsage: {} [flags]\n\nFlags:\n", program_, summary_, program_);
+  std::string text = fmt::format("{}: {}\n\nUsage: {} {}\n\nFlags:\n", program_, summary_, program_, usage_);
   const auto row = [&text](std::string_view flag, std::string_view help) {
     if (flag.size() <= 26) {
       text += fmt::format("  {:<26}  {}\n", flag, help);
@@ -348,9 +370,11 @@ std::string Table::help() const {
       description += fmt::format(" (env {})", fmt::join(field.environment, ", "));
     row(flag, description);
   }
-  row("--config FILE", "read `name = value` lines; the environment and flags win over them");
+  if (find("config") == nullptr)
+    row("--config FILE", "read `name = value` lines; the environment and flags win over them");
   row("--print-config", "print the settings in force and exit");
   row("--help, --version", "print this, or the version, and exit");
+  if (!notes_.empty()) text += "\n" + notes_;
   return text;
 }
 

@@ -45,6 +45,9 @@ class Table {
               std::string value_name,
               std::string help);  // repeated or comma-separated; replaces lower layers
   Table& add(Field field);
+  // What --help says beside the flags: the words after the program's name ("[flags] FILE…") and closing
+  // lines.
+  Table& usage(std::string words, std::string notes = {});
 
   struct Loaded {
     std::vector<std::string> positional;
@@ -67,6 +70,8 @@ class Table {
 
   std::string program_;
   std::string summary_;
+  std::string usage_ = "[flags]";
+  std::string notes_;
   std::vector<Field> fields_;
 };
 

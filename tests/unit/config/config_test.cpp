@@ -109,10 +109,24 @@ TEST_F(ConfigTable, ReportsEveryProblemTogether) {
   ASSERT_FALSE(loaded.has_value());
   EXPECT_EQ(loaded.error().code, ErrorCode::kInvalidArgument);
   for (const char* part : {"line 1: nam: no such key", "line 2: limit: 0 is not within",
-                           "ratio: is set twice", "this file has no sections", "MILL_TEST_FAST: 'maybe'",
+                           "ratio: is set twice", "[part]: no such section", "MILL_TEST_FAST: 'maybe'",
                            "--nope: no such flag", "--name: needs a value"}) {
     EXPECT_NE(loaded.error().message.find(part), std::string::npos) << part << "\n" << loaded.error().message;
   }
+}
+
+TEST(ConfigSections, ProgramReadsItsOwnSectionOnly) {
+  const std::string path = ::testing::TempDir() + "/config_sections.conf";
+  std::ofstream(path) << "data = /srv\n[generate]\nmodel = m\n[embed]\nslots = 3\n";
+  std::string data;
+  std::string model;
+  Table table("answermill-generate", "answers");
+  table.text("data", &data, {}, "DIR", "").text("model", &model, {}, "NAME", "");
+  const char* words[] = {"answermill-generate", "--config", path.c_str()};
+  const auto loaded = table.load(3, words);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_EQ(data, "/srv");
+  EXPECT_EQ(model, "m");
 }
 
 TEST_F(ConfigTable, RefusesSecretsAsFlagsWithoutEchoingThem) {

@@ -1,0 +1,87 @@
+// The frontends' durable memory: one SQLite file in WAL mode that all frontends of a host share, and the blobs its
+// documents hold on to. Every function is one short transaction.
+//
+// Thread: one at a time (see CatalogThread). Blocks on the disk.
+// Errors: kNotFound, kConflict, kInvalidArgument, kBusy, kDiskFull, kDamaged, kInternal.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "frontend/server/catalog/rows.h"
+#include "shared/base/result.h"
+#include "shared/store/blob_store.h"
+#include "shared/store/sqlite.h"
+
+namespace answermill::frontend {
+
+// 1–64 of letters, digits, "_-.", not starting with a dot.
+bool is_collection_name(std::string_view name);
+
+class Catalog {
+ public:
+  // Makes or migrates the file. `blobs` must outlive the catalog.
+  static Result<std::unique_ptr<Catalog>> open(const std::string& path, store::BlobStore& blobs, std::int64_t now_ms);
+
+  // Collections.
+  Result<std::vector<CollectionRow>> collections();
+  Result<CollectionRow> collection(std::string_view name);
+  Result<CollectionRow> create_collection(std::string_view name, std::int64_t now_ms);  // kConflict when it exists
+  struct Drop {
+    std::string id;
+    std::string collection;
+    std::vector<std::string> groups;  // of its documents
+  };
+  // Marks the collection and its documents; the same drop again while it is under way.
+  Result<Drop> begin_drop(std::string_view name, std::string_view new_id);
+  Result<std::vector<Drop>> unfinished_drops();
+  // Removes the rows and blobs. "default" itself stays. Nothing happens when no drop is under way.
+  Status finish_drop(std::string_view name);
+
+  // Documents. Insertion makes the collection when it is new, and checks that the blob is still there.
+  Status insert_document(const DocumentRow& row);
+  Result<DocumentRow> document(std::string_view id);
+  Result<std::vector<DocumentRow>> documents(const std::optional<std::string>& collection);  // newest first
+  Result<std::vector<DocumentRow>> unsettled_documents();  // queued, processing and deleting
+  Result<DocumentCounts> count_documents();
+  // Nothing happens unless the document still waits for this generation.
+  Status finish_document(std::string_view id, std::uint32_t generation, const DocumentOutcome& outcome,
+                         std::int64_t now_ms);
+  Result<DocumentRow> retry_document(std::string_view id);         // the next generation, queued
+  Result<DocumentRow> begin_delete(std::string_view id);           // deleting, in a generation of its own
+  Status fail_delete(std::string_view id, std::uint32_t generation, const Error& error, std::int64_t now_ms);
+  // The row, and the blob when no other document uses it. Nothing happens unless it is being deleted.
+  Status finish_delete(std::string_view id);
+
+  // Conversations and answers.
+  Result<std::vector<ConversationRow>> conversations(std::string_view owner);
+  Result<ConversationRow> conversation(std::string_view owner, std::string_view id);
+  Result<std::vector<MessageRow>> messages_of(std::string_view conversation);
+  Status delete_conversation(std::string_view owner, std::string_view id);
+  // Checks, makes the conversation when needed and notes question and (streaming) answer.
+  Result<StartedQuestion> begin_question(const NewQuestion& question);
+  // The answer never started: its message says so.
+  Status refuse_answer(std::string_view stream, const Error& error);
+  // The end of a stream. Nothing happens when its conversation is gone or the answer was recorded before.
+  Status finish_answer(const messages::RecordAnswer& answer, const messages::StreamState& state, std::int64_t now_ms);
+  Result<MessageRow> answer_of_stream(std::string_view stream);
+
+ private:
+  Catalog(store::Database database, store::BlobStore& blobs) : database_(std::move(database)), blobs_(blobs) {}
+
+  Status migrate(std::int64_t now_ms);
+  Status ensure_collection(std::string_view name, std::int64_t now_ms);
+  Result<std::vector<DocumentRow>> select_documents(std::string_view where, std::string_view argument);
+  Status load_warnings(DocumentRow& row);
+  Status remove_blob_if_unused(const std::string& blob);
+  Result<ConversationRow> conversation_for(const NewQuestion& question);
+  Result<std::vector<messages::Turn>> history_of(std::string_view conversation);
+
+  store::Database database_;
+  store::BlobStore& blobs_;
+};
+
+}  // namespace answermill::frontend

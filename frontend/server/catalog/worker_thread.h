@@ -1,0 +1,36 @@
+// One thread that runs tasks in order: the catalog's and the disk's, so that the loop never waits for either.
+//
+// Thread: post() from any; tasks run on the thread. Destroyed: what was posted is run first.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace answermill::frontend {
+
+class WorkerThread {
+ public:
+  explicit WorkerThread(std::string name);
+  ~WorkerThread();
+  WorkerThread(const WorkerThread&) = delete;
+  WorkerThread& operator=(const WorkerThread&) = delete;
+
+  void post(std::function<void()> task);
+  std::size_t waiting() const;
+
+ private:
+  void run();
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;  // guarded by mutex_
+  bool stopping_ = false;                    // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace answermill::frontend

@@ -1,0 +1,42 @@
+#include "frontend/server/dialects/sse.h"
+
+#include "frontend/server/dialects/json_objects.h"
+#include "shared/base/sha256.h"
+
+namespace answermill::frontend::sse {
+namespace {
+
+// JSON holds no line ends, so one data line is enough.
+std::string event_text(std::string_view id, std::string_view name, const Json& data) {
+  std::string out;
+  if (!id.empty()) out.append("id: ").append(id).append("\n");
+  out.append("event: ").append(name).append("\ndata: ").append(dump(data)).append("\n\n");
+  return out;
+}
+
+}  // namespace
+
+std::string started(const AnswerView& answer) {
+  return event_text("0", "started",
+                    Json{{"stream", answer.stream},
+                         {"conversation", answer.conversation},
+                         {"question", answer.question},
+                         {"collection", answer.collection}});
+}
+
+std::string stream_event(const messages::StreamEvent& event) {
+  const NamedEvent named = stream_event_json(event);
+  return named.name.empty() ? std::string() : event_text(std::to_string(event.last_seq), named.name, named.data);
+}
+
+std::string document(const DocumentView& view) { return event_text({}, "document", document_json(view)); }
+
+std::string error(const Error& error) {
+  return event_text({}, "failed",
+                    Json{{"length", 0},
+                         {"sha256", sha256_hex({})},
+                         {"meta", nullptr},
+                         {"error", error_object(error)}});
+}
+
+}  // namespace answermill::frontend::sse

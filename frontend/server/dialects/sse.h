@@ -1,0 +1,22 @@
+// Server-sent events as text. Pure.
+// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html and docs/protocol.md, "Stream events over SSE".
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "frontend/server/dialects/views.h"
+
+namespace answermill::frontend::sse {
+
+inline constexpr char kType[] = "text/event-stream";
+inline constexpr char kKeepAlive[] = ": keep-alive\n\n";
+
+std::string started(const AnswerView& answer);
+// Empty for events that have no place on this wire.
+std::string stream_event(const messages::StreamEvent& event);
+std::string document(const DocumentView& document);
+// An error that is not the end of a stream: the stream never started, or is unknown.
+std::string error(const Error& error);
+
+}  // namespace answermill::frontend::sse

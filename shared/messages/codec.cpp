@@ -3,6 +3,7 @@
 #include "shared/messages/codec_impl.h"
 #include "shared/messages/events.h"
 #include "shared/messages/jobs.h"
+#include "shared/messages/journal.h"
 #include "shared/messages/query.h"
 #include "shared/messages/submit.h"
 #include "shared/messages/work.h"
@@ -44,5 +45,9 @@ ANSWERMILL_MESSAGE(Beacon);
 ANSWERMILL_MESSAGE(FleetStatus);
 ANSWERMILL_MESSAGE(Replay);
 ANSWERMILL_MESSAGE(Replayed);
+ANSWERMILL_MESSAGE(StoredJob);
+ANSWERMILL_MESSAGE(StoredGroup);
+ANSWERMILL_MESSAGE(StoredStream);
+ANSWERMILL_MESSAGE(StoredRequest);
 
 }  // namespace answermill::messages

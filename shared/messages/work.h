@@ -56,8 +56,9 @@ struct BeatJob {
   bool started = false;
   std::uint32_t units_done = 0;
   std::uint64_t activity = 0;  // grows whenever the job shows a sign of progress
+  std::uint64_t next_seq = 0;  // of the stream it writes, so that a lost last event is noticed; 0 for none
 
-  auto tie() { return std::tie(job, fence, started, units_done, activity); }
+  auto tie() { return std::tie(job, fence, started, units_done, activity, next_seq); }
 };
 
 struct Beat {

@@ -13,8 +13,11 @@ struct WorkerOptions {
   std::string events_endpoint;  // broker's XSUB
 };
 
+// Blocks SIGTERM and SIGINT, so that run_worker() can read them from a descriptor. First thing in main(): threads
+// started later inherit it.
+void block_stop_signals();
+
 // Blocks until the worker is told to stop. Returns the process's exit code.
-// Call it before starting threads of your own: it blocks signals in the calling thread and reads them by signalfd.
 int run_worker(const WorkerOptions& options, Stage& stage);
 
 }  // namespace answermill::runtime

@@ -1,0 +1,153 @@
+#include "broker/broker_loop.h"
+
+#include <pthread.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "shared/base/mailbox.h"
+#include "shared/bus/notify.h"
+#include "shared/bus/socket.h"
+#include "shared/log/log.h"
+
+namespace answermill::broker {
+namespace {
+
+// How many messages one socket may be read in a turn before the others get theirs.
+constexpr int kBurst = 256;
+
+TimePoint present() { return std::chrono::steady_clock::now(); }
+
+UniqueFd stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+class Loop : public Output {
+ public:
+  Loop(const BrokerOptions& options, Journal& journal)
+      : journal_(journal),
+        jobs_(context_, bus::Pattern::kPull),
+        work_(context_, bus::Pattern::kRouter),
+        events_(context_, bus::Pattern::kXpub),
+        worker_events_(context_, bus::Pattern::kXsub),
+        query_(context_, bus::Pattern::kRouter),
+        core_(options.core, *this, journal.boot(), present()) {}
+
+  Status bind(const BrokerOptions& options) {
+    if (auto bound = jobs_.bind(options.jobs); !bound) return bound;
+    if (auto bound = events_.bind(options.events); !bound) return bound;
+    if (auto bound = worker_events_.bind(options.worker_events); !bound) return bound;
+    if (auto bound = query_.bind(options.query); !bound) return bound;
+    if (auto bound = work_.bind(options.work); !bound) return bound;
+    worker_events_.send({std::string_view("\x01", 1)});  // everything the workers publish
+    return {};
+  }
+
+  Status recover() {
+    auto rows = journal_.recover();
+    if (!rows) return rows.error();
+    log::info("event=recovered boot={} rows={}", journal_.boot(), rows->size());
+    core_.recover(*rows);
+    journal_.start([this](std::uint64_t ticket) {
+      mailbox_.post([this, ticket] { core_.on_committed(ticket, present()); });
+    });
+    return {};
+  }
+
+  void run(const UniqueFd& signals) {
+    bus::Poller poller;
+    const auto stop = poller.add_descriptor(signals.get());
+    const auto mail = poller.add_descriptor(mailbox_.fd());
+    for (auto* socket : {&jobs_, &work_, &events_, &worker_events_, &query_}) poller.add(*socket);
+    bus::notify_ready();
+    while (!poller.ready(stop)) {
+      poller.wait(core_.next_tick());
+      if (poller.ready(mail)) mailbox_.run_all();
+      read_work();
+      read_worker_events();
+      read_jobs();
+      read_subscriptions();
+      read_queries();
+      const auto now = present();
+      if (now >= next_tick_) {
+        next_tick_ = now + core_.next_tick();
+        core_.on_tick(now);
+        bus::notify_watchdog();
+      }
+    }
+    log::info("event=stopping");
+  }
+
+  bool send(const std::string& route, std::string frame) override {
+    return work_.send({route, frame}) != bus::SendStatus::kUnreachable;
+  }
+  void publish(std::string_view topic, std::string frame) override { events_.send({topic, frame}); }
+  void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override { journal_.append(std::move(ops), ticket); }
+  bool journal_healthy() const override { return journal_.healthy(); }
+
+ private:
+  void read_work() {
+    for (int i = 0; i < kBurst && work_.receive(frames_); ++i) {
+      if (frames_.size() == 2) core_.on_work_frame(frames_[0], frames_[1], present());
+    }
+  }
+  void read_worker_events() {
+    for (int i = 0; i < 4 * kBurst && worker_events_.receive(frames_); ++i) {
+      if (frames_.size() == 2) core_.on_event_frame(frames_[0], frames_[1], present());
+    }
+  }
+  void read_jobs() {
+    for (int i = 0; i < kBurst && jobs_.receive(frames_); ++i) {
+      if (frames_.size() == 1) core_.on_submit_frame(frames_[0], present());
+    }
+  }
+  void read_subscriptions() {
+    for (int i = 0; i < kBurst && events_.receive(frames_); ++i) {
+      const std::string& change = frames_[0];
+      if (!change.empty() && change[0] == '\x01') core_.on_subscription(std::string_view(change).substr(1), present());
+    }
+  }
+  void read_queries() {
+    for (int i = 0; i < kBurst && query_.receive(frames_); ++i) {
+      if (frames_.size() != 2) continue;
+      const std::string answer = core_.on_query_frame(frames_[1]);
+      if (!answer.empty()) query_.send({frames_[0], answer});
+    }
+  }
+
+  Journal& journal_;
+  bus::Context context_;
+  bus::Socket jobs_;
+  bus::Socket work_;
+  bus::Socket events_;
+  bus::Socket worker_events_;
+  bus::Socket query_;
+  Mailbox mailbox_;
+  Core core_;
+  std::vector<std::string> frames_;
+  TimePoint next_tick_{};
+};
+
+}  // namespace
+
+Status run_broker(const BrokerOptions& options) {
+  const UniqueFd signals = stop_signals();  // before any thread, so that all of them inherit the mask
+  std::filesystem::create_directories(options.data);
+  auto journal = Journal::open(options.data + "/journal.sqlite");
+  if (!journal) return journal.error();
+  Loop loop(options, **journal);
+  if (auto bound = loop.bind(options); !bound) return bound;
+  if (auto recovered = loop.recover(); !recovered) return recovered;
+  loop.run(signals);
+  journal->reset();  // writes what waits; its commits are not announced any more
+  return {};
+}
+
+}  // namespace answermill::broker

@@ -1,0 +1,250 @@
+// The broker's one state machine: submissions and results in, leases, events and journal records out.
+//
+// It knows jobs, groups and streams and nothing of documents. No sockets, no clock, no disk: the loop gives it
+// messages and the time, and carries out what it asks of Output. A strict transition is taken in memory at once, but
+// nothing of it is visible outside (no acknowledgement, no follow-up dispatched, no terminal event) before the
+// journal has it; a relaxed one is visible at once and journaled behind.
+//
+// Thread: one (the bus loop).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/journal/journal.h"
+#include "broker/queue/group_ledger.h"
+#include "broker/queue/ready_queue.h"
+#include "shared/messages/events.h"
+#include "shared/messages/journal.h"
+#include "shared/messages/query.h"
+#include "shared/messages/submit.h"
+#include "shared/messages/work.h"
+#include "shared/streams/stream_log.h"
+
+namespace answermill::broker {
+
+struct CoreConfig {
+  std::chrono::milliseconds beat{500};            // what workers are asked for
+  std::chrono::milliseconds beat_missing{1900};   // silence after which a worker's jobs are freed
+  std::chrono::milliseconds probe{200};           // how often the broker tries to reach each worker
+  std::chrono::milliseconds hold{2000};           // after a start: wait for workers to tell what they still run
+  std::chrono::milliseconds progress_every{50};   // at most one progress event per group in this time
+  std::chrono::milliseconds retry_base{100};      // full-jitter backoff
+  std::chrono::milliseconds retry_most{15000};
+  std::chrono::seconds no_progress{180};          // a started job without a sign of progress is taken away
+  std::chrono::seconds keep_finished{60};         // finished streams and groups stay readable
+  std::uint32_t max_crashes = 3;
+  std::uint32_t max_failures = 6;
+  std::size_t max_open_jobs = 1'000'000;
+  std::size_t max_open_streams = 100'000;
+};
+
+class Output {
+ public:
+  virtual ~Output() = default;
+  // False when the peer cannot be reached any more.
+  virtual bool send(const std::string& route, std::string frame) = 0;
+  virtual void publish(std::string_view topic, std::string frame) = 0;
+  virtual void journal(std::vector<JournalOp> ops, std::uint64_t ticket) = 0;
+  virtual bool journal_healthy() const = 0;
+};
+
+class Core {
+ public:
+  Core(CoreConfig config, Output& output, std::uint32_t boot, TimePoint now);
+
+  void recover(const std::vector<JournalRow>& rows);
+
+  // Each takes the message as it came and the present time.
+  void on_submit_frame(std::string_view frame, TimePoint now);
+  void on_work_frame(const std::string& route, std::string_view frame, TimePoint now);
+  void on_event_frame(std::string_view topic, std::string_view frame, TimePoint now);
+  void on_subscription(std::string_view topic, TimePoint now);
+  // The answer, ready to send; empty for a malformed question.
+  std::string on_query_frame(std::string_view frame);
+  void on_committed(std::uint64_t ticket, TimePoint now);
+  void on_tick(TimePoint now);
+
+  std::chrono::milliseconds next_tick() const { return dirty_groups_.empty() ? config_.probe : config_.progress_every; }
+  std::uint64_t malformed() const { return malformed_; }
+
+ private:
+  enum class JobState { kUncommitted, kHeld, kReady, kWaiting, kLeased };
+
+  struct Job {
+    messages::StoredJob stored;
+    JobState state = JobState::kUncommitted;
+    bool recovered = false;
+    std::uint64_t fence = 0;
+    std::string worker;  // leased to, or routed to
+    TimePoint leased_at{};
+    TimePoint deadline = TimePoint::max();
+    bool started = false;
+    std::uint64_t activity = 0;
+    TimePoint active_at{};
+  };
+
+  struct Worker {
+    std::string name;
+    std::string route;
+    messages::Hello hello;
+    std::uint32_t slots = 0;
+    std::set<std::string> held;
+    ReadyQueue own;  // routed jobs
+    TimePoint heard{};
+    bool draining = false;
+    std::uint32_t free() const {
+      return draining || held.size() >= slots ? 0 : slots - static_cast<std::uint32_t>(held.size());
+    }
+  };
+
+  struct Stage {
+    ReadyQueue ready;
+    std::set<std::string> homeless;  // routed jobs without a worker to go to
+    messages::StageStatus status;
+  };
+
+  struct Stream {
+    messages::StreamSpec spec;
+    std::string tenant;
+    streams::StreamLog log;
+    std::string owner;  // the job that writes it
+    bool has_spec = false;
+    bool recorded = false;
+    TimePoint evict_at = TimePoint::max();
+    TimePoint resend_at{};
+  };
+
+  struct Group {
+    GroupLedger ledger;
+    std::set<std::string> jobs;
+    TimePoint published{};
+    TimePoint evict_at = TimePoint::max();
+  };
+
+  struct Route {
+    std::string worker;
+    std::uint64_t epoch = 0;
+  };
+
+  // One transition: what the journal must hold, and what becomes visible afterwards.
+  struct Transition {
+    std::vector<JournalOp> ops;
+    std::vector<std::function<void(TimePoint)>> effects;
+    bool strict = false;
+  };
+
+  // transition.cpp
+  void commit(Transition transition, TimePoint now);
+  void put_job(Transition& transition, const Job& job);
+  void erase_row(Transition& transition, JournalTable table, const std::string& key);
+  void put_group(Transition& transition, const Group& group);
+  std::string new_job_id();
+  std::uint64_t new_fence() { return (std::uint64_t{boot_} << 32U) | ++fence_counter_; }
+
+  // intake.cpp
+  void on_submit(const messages::Submit& submit, TimePoint now);
+  void on_repeated_submit(const messages::Submit& submit, const messages::StoredRequest& known, TimePoint now);
+  void on_cancel(const messages::Cancel& cancel, TimePoint now);
+  void acknowledge(const std::string& topic, const messages::SubmitAck& ack);
+  std::optional<Error> refusal(const messages::Submit& submit) const;
+
+  // dispatch.cpp
+  void add_job(Job job);
+  void make_ready(const std::string& id, TimePoint now, bool front = false);
+  Worker* owner_of(const Job& job, std::uint64_t* epoch);
+  void dispatch(TimePoint now);
+  void dispatch_stage(const std::string& name, Stage& stage, TimePoint now);
+  void lease(Job& job, Worker& worker, TimePoint now);
+  void unqueue(Job& job);
+  void forget_job(const std::string& id);
+
+  // work.cpp
+  void on_hello(const std::string& route, messages::Hello hello, TimePoint now);
+  std::uint64_t adopt(Worker& worker, const messages::HeldJob& held, TimePoint now);
+  bool may_adopt_unknown(const messages::HeldJob& held);
+  void on_beat(const std::string& route, const messages::Beat& beat, TimePoint now);
+  void on_result(const std::string& route, messages::JobResult result, TimePoint now);
+  void on_goodbye(const std::string& route, TimePoint now);
+  Worker* worker_by_route(const std::string& route);
+  void lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now);
+  void reassign_routes(const std::string& worker, TimePoint now);
+
+  // outcome.cpp
+  void job_done(Job& job, messages::Outcome outcome, Worker& worker, TimePoint now);
+  void job_failed(Job& job, const messages::Outcome& outcome, Worker& worker, TimePoint now);
+  void retry(Job& job, TimePoint now, std::uint32_t nth);
+  void set_aside(Transition& transition, Job& job, ErrorCode code, const std::string& message, TimePoint now);
+  std::vector<std::string> add_followups(Transition& transition, const Job& job, const messages::Outcome& outcome,
+                                         TimePoint now);
+  void close_group_if_complete(Transition& transition, const std::string& id, TimePoint now);
+  void cancel_group(Transition& transition, const std::string& id, TimePoint now);
+  void job_completed_something(Transition& transition, const Job& job, TimePoint now);
+
+  // relay.cpp
+  Stream& open_stream(const messages::StreamSpec& spec, bool has_spec, const std::string& tenant, Transition& transition);
+  void on_batch(std::string_view topic, const messages::StreamBatch& batch, std::string_view frame, TimePoint now);
+  void apply_events(Stream& stream, std::uint64_t epoch, const std::vector<messages::StreamEvent>& events);
+  void publish_events(const Stream& stream, std::vector<messages::StreamEvent> events);
+  void end_stream(Transition& transition, const std::string& id, messages::TerminalEvent terminal, TimePoint now);
+  void add_record_job(Transition& transition, Stream& stream);
+  void ask_resend(Stream& stream, TimePoint now);
+  void publish_progress(Group& group, TimePoint now);
+
+  // liveness.cpp
+  void check_workers(TimePoint now);
+  void check_jobs(TimePoint now);
+  void release_held(TimePoint now);
+  void publish_beacons();
+  void publish_fleet(TimePoint now);
+  void evict(TimePoint now);
+
+  CoreConfig config_;
+  Output& output_;
+  std::uint32_t boot_;
+  std::uint64_t fence_counter_ = 0;
+  std::uint64_t job_counter_ = 0;
+  TimePoint started_;
+  TimePoint hold_until_;
+
+  std::unordered_map<std::string, Job> jobs_;
+  std::map<std::string, Worker> workers_;                   // by name
+  std::unordered_map<std::string, std::string> by_route_;   // route → name
+  std::map<std::string, Stage> stages_;
+  std::map<std::pair<std::string, std::string>, Route> routes_;  // (stage, key)
+  std::unordered_map<std::string, Stream> streams_;
+  std::unordered_map<std::string, std::set<std::string>> streams_by_topic_;
+  std::unordered_map<std::string, Group> groups_;
+  std::set<std::string> dirty_groups_;
+  std::unordered_map<std::string, messages::StoredRequest> requests_;
+  std::multimap<TimePoint, std::string> waiting_;           // retries
+  std::set<std::string> held_;
+
+  // Results that were taken: a repeated one is answered, not refused. fence → ticket; bounded by age.
+  struct Taken {
+    std::uint64_t fence;
+    std::uint64_t ticket;
+  };
+  std::unordered_map<std::string, Taken> taken_;
+  std::deque<std::pair<TimePoint, std::string>> taken_order_;
+
+  std::uint64_t ticket_ = 0;
+  std::uint64_t durable_ = 0;
+  std::deque<std::pair<std::uint64_t, std::vector<std::function<void(TimePoint)>>>> pending_;
+
+  std::vector<std::pair<std::string, std::string>> lost_;  // workers found gone while sending
+  TimePoint next_probe_{};
+  TimePoint next_second_{};
+  bool fleet_changed_ = true;
+  std::uint64_t malformed_ = 0;
+};
+
+}  // namespace answermill::broker

@@ -1,0 +1,167 @@
+#include <functional>
+
+#include "broker/core/core.h"
+#include "shared/base/ids.h"
+#include "shared/messages/codec.h"
+
+namespace answermill::broker {
+
+using namespace messages;
+
+void Core::add_job(Job job) {
+  const JobSpec& spec = job.stored.spec;
+  if (const auto group = groups_.find(spec.group); group != groups_.end() && job.stored.completes_group.empty()) {
+    group->second.ledger.job_opened();
+    group->second.jobs.insert(spec.id);
+  }
+  if (const auto stream = streams_.find(spec.stream); stream != streams_.end() && job.stored.completes_stream.empty()) {
+    stream->second.owner = spec.id;
+  }
+  jobs_.insert_or_assign(spec.id, std::move(job));
+}
+
+// A job leaves memory: its group and stream no longer count on it.
+void Core::forget_job(const std::string& id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  const JobSpec& spec = found->second.stored.spec;
+  if (const auto group = groups_.find(spec.group); group != groups_.end()) {
+    group->second.jobs.erase(id);
+    group->second.ledger.running(id, spec.stage, 0);
+    dirty_groups_.insert(spec.group);
+  }
+  held_.erase(id);
+  jobs_.erase(found);
+}
+
+// Rendezvous hashing: each key has an order of preference over workers that does not depend on who else is there.
+Core::Worker* Core::owner_of(const Job& job, std::uint64_t* epoch) {
+  const JobSpec& spec = job.stored.spec;
+  Route& route = routes_[{spec.stage, spec.routing_key}];
+  if (auto current = workers_.find(route.worker); current != workers_.end() && !current->second.draining) {
+    *epoch = route.epoch;
+    return &current->second;
+  }
+  Worker* best = nullptr;
+  std::size_t best_weight = 0;
+  for (auto& [name, worker] : workers_) {
+    if (worker.hello.stage != spec.stage || worker.draining) continue;
+    const std::size_t weight = std::hash<std::string>{}(name + "\n" + spec.routing_key);
+    if (best == nullptr || weight > best_weight) {
+      best = &worker;
+      best_weight = weight;
+    }
+  }
+  if (best == nullptr) return nullptr;
+  route = {best->name, new_fence()};
+  *epoch = route.epoch;
+  return best;
+}
+
+void Core::make_ready(const std::string& id, TimePoint now, bool front) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end() || found->second.state == JobState::kLeased) return;
+  Job& job = found->second;
+  const JobSpec& spec = job.stored.spec;
+  if (job.recovered && now < hold_until_) {
+    job.state = JobState::kHeld;
+    held_.insert(id);
+    return;
+  }
+  job.state = JobState::kReady;
+  Stage& stage = stages_[spec.stage];
+  ReadyQueue* queue = &stage.ready;
+  job.worker.clear();
+  if (!spec.routing_key.empty()) {
+    std::uint64_t epoch = 0;
+    Worker* owner = owner_of(job, &epoch);
+    if (owner == nullptr) {
+      stage.homeless.insert(id);
+      return;
+    }
+    job.worker = owner->name;
+    queue = &owner->own;
+  }
+  if (front) {
+    queue->push_front(id, spec.tenant, spec.priority, now);
+  } else {
+    queue->push(id, spec.tenant, spec.priority, now);
+  }
+}
+
+// Takes a job that is not leased out of whatever queue it stands in.
+void Core::unqueue(Job& job) {
+  const JobSpec& spec = job.stored.spec;
+  Stage& stage = stages_[spec.stage];
+  stage.homeless.erase(spec.id);
+  held_.erase(spec.id);
+  if (job.state != JobState::kReady) return;
+  if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
+    worker->second.own.remove(spec.id, spec.tenant, spec.priority);
+  } else {
+    stage.ready.remove(spec.id, spec.tenant, spec.priority);
+  }
+}
+
+void Core::dispatch(TimePoint now) {
+  for (auto& [name, stage] : stages_) dispatch_stage(name, stage, now);
+  while (!lost_.empty()) {
+    const auto [name, why] = lost_.back();
+    lost_.pop_back();
+    lose_worker(name, true, why, now);
+  }
+}
+
+void Core::dispatch_stage(const std::string& name, Stage& stage, TimePoint now) {
+  for (auto& [worker_name, worker] : workers_) {
+    if (worker.hello.stage != name) continue;
+    while (worker.free() > 0 && worker.own.size() > 0) {
+      const auto id = worker.own.pop(now);
+      if (const auto job = jobs_.find(*id); job != jobs_.end()) lease(job->second, worker, now);
+    }
+  }
+  while (stage.ready.size() > 0) {
+    Worker* freest = nullptr;
+    for (auto& [worker_name, worker] : workers_) {
+      if (worker.hello.stage != name || worker.free() == 0) continue;
+      if (freest == nullptr || worker.free() > freest->free()) freest = &worker;
+    }
+    if (freest == nullptr) return;
+    const auto id = stage.ready.pop(now);
+    if (const auto job = jobs_.find(*id); job != jobs_.end()) lease(job->second, *freest, now);
+  }
+}
+
+void Core::lease(Job& job, Worker& worker, TimePoint now) {
+  Lease lease;
+  const JobSpec& spec = job.stored.spec;
+  job.state = JobState::kLeased;
+  job.worker = worker.name;
+  job.fence = new_fence();
+  job.leased_at = job.active_at = now;
+  job.started = false;
+  job.activity = 0;
+  ++job.stored.attempt;
+  worker.held.insert(spec.id);
+  if (!spec.routing_key.empty()) lease.owner_epoch = routes_[{spec.stage, spec.routing_key}].epoch;
+  if (const auto found = streams_.find(spec.stream);
+      found != streams_.end() && job.stored.completes_stream.empty() && !found->second.log.finished()) {
+    Stream& stream = found->second;
+    stream.log.set_epoch(job.fence);
+    publish_events(stream, {stream.log.append(StreamEventKind::kStatus, encode(StatusEvent{spec.stage, {}}))});
+    lease.stream = stream.log.state();
+  }
+  lease.spec = spec;
+  if (job.deadline != TimePoint::max()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(job.deadline - now).count();
+    lease.spec.deadline_ms = std::max<std::int64_t>(1, left);
+  }
+  lease.attempt = job.stored.attempt;
+  lease.fence = job.fence;
+  lease.attachment = job.stored.attachment;
+  if (!output_.send(worker.route, encode_frame(WorkKind::kLease, lease))) {
+    lost_.emplace_back(worker.name, "unreachable");
+  }
+}
+
+}  // namespace answermill::broker

@@ -1,0 +1,188 @@
+#include "broker/core/core.h"
+#include "shared/base/ids.h"
+#include "shared/base/sha256.h"
+#include "shared/log/log.h"
+#include "shared/messages/codec.h"
+
+namespace answermill::broker {
+
+using namespace messages;
+using streams::StreamLog;
+
+namespace {
+constexpr std::chrono::milliseconds kResendEvery{50};
+}
+
+Core::Stream& Core::open_stream(const StreamSpec& spec, bool has_spec, const std::string& tenant,
+                                Transition& transition) {
+  const auto [found, is_new] = streams_.try_emplace(
+      spec.id, Stream{spec, tenant, StreamLog(spec.id), {}, has_spec, false, TimePoint::max(), {}});
+  if (is_new) {
+    streams_by_topic_[std::string(topic_of_stream(spec.id))].insert(spec.id);
+    if (has_spec) {
+      transition.ops.push_back({JournalTable::kStream, false, spec.id, encode(StoredStream{spec, tenant})});
+    }
+  }
+  return found->second;
+}
+
+void Core::publish_events(const Stream& stream, std::vector<StreamEvent> events) {
+  if (events.empty()) return;
+  output_.publish(topic_of_stream(stream.log.stream()),
+                  encode_frame(EventKind::kStream, StreamBatch{stream.log.stream(), stream.log.epoch(), std::move(events)}));
+}
+
+void Core::on_event_frame(std::string_view topic, std::string_view bytes, TimePoint now) {
+  const auto frame = split_frame(bytes);
+  if (frame && frame->kind == static_cast<std::uint8_t>(EventKind::kStream)) {
+    if (const auto batch = decode<StreamBatch>(frame->body); batch && topic_of_stream(batch->stream) == topic) {
+      on_batch(topic, *batch, bytes, now);
+      return;
+    }
+  }
+  ++malformed_;
+  log::warn("event=malformed channel=events bytes={}", bytes.size());
+}
+
+void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::string_view frame, TimePoint now) {
+  const auto found = streams_.find(batch.stream);
+  if (found == streams_.end()) return;
+  Stream& stream = found->second;
+  if (batch.epoch != stream.log.epoch()) return;  // a writer that lost its lease, or has not heard of its new one
+  bool clean = true;
+  std::vector<StreamEvent> fresh;
+  for (const auto& event : batch.events) {
+    if (event.kind == StreamEventKind::kTerminal) return;  // only the broker ends a stream
+    const auto applied = stream.log.apply(batch.epoch, event);
+    if (applied == StreamLog::Applied::kNew) {
+      fresh.push_back(event);
+    } else {
+      clean = false;
+      if (applied == StreamLog::Applied::kGap) {
+        ask_resend(stream, now);
+        break;
+      }
+    }
+  }
+  if (clean) {
+    output_.publish(topic, std::string(frame));  // nothing to change: the bytes go on as they came
+  } else {
+    publish_events(stream, std::move(fresh));
+  }
+}
+
+void Core::ask_resend(Stream& stream, TimePoint now) {
+  if (now < stream.resend_at) return;
+  const auto job = jobs_.find(stream.owner);
+  if (job == jobs_.end() || job->second.state != JobState::kLeased) return;
+  const auto worker = workers_.find(job->second.worker);
+  if (worker == workers_.end()) return;
+  stream.resend_at = now + kResendEvery;
+  output_.send(worker->second.route,
+               encode_frame(WorkKind::kResend, Resend{stream.owner, stream.log.stream(), stream.log.last_seq()}));
+}
+
+// The result has everything: what the lossy channel dropped is published now.
+void Core::apply_events(Stream& stream, std::uint64_t epoch, const std::vector<StreamEvent>& events) {
+  const std::uint64_t before = stream.log.last_seq();
+  for (const auto& event : events) {
+    if (event.kind == StreamEventKind::kTerminal) continue;
+    const auto applied = stream.log.apply(epoch, event);
+    if (applied == StreamLog::Applied::kGap || applied == StreamLog::Applied::kStale) {
+      log::error("event=result_out_of_step stream={} at={} got={}", stream.log.stream(), stream.log.next_seq(),
+                 event.first_seq);
+      break;
+    }
+  }
+  if (stream.log.last_seq() > before) publish_events(stream, stream.log.read(before, SIZE_MAX));
+}
+
+void Core::end_stream(Transition& transition, const std::string& id, TerminalEvent terminal, TimePoint now) {
+  const auto found = streams_.find(id);
+  if (found == streams_.end() || found->second.log.finished()) return;
+  Stream& stream = found->second;
+  const auto owner = jobs_.find(stream.owner);
+  if (owner != jobs_.end()) {
+    // Cancelled or expired with a job under way: its result will be refused.
+    Job& job = owner->second;
+    if (job.state == JobState::kLeased) {
+      if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
+        worker->second.held.erase(owner->first);
+        const auto reason = terminal.outcome == Terminal::kExpired ? RevokeReason::kExpired : RevokeReason::kCancelled;
+        output_.send(worker->second.route, encode_frame(WorkKind::kRevoke, Revoke{owner->first, job.fence, reason}));
+      }
+    } else {
+      unqueue(job);
+    }
+    erase_row(transition, JournalTable::kJob, owner->first);
+    forget_job(std::string(owner->first));
+  }
+  stream.owner.clear();
+  terminal.length = stream.log.text().size();
+  terminal.sha256 = sha256_hex(stream.log.text());
+  const auto event = stream.log.append(StreamEventKind::kTerminal, encode(terminal));
+  const bool to_record = stream.has_spec && !stream.spec.completion.stage.empty();
+  if (to_record) {
+    transition.strict = true;
+    add_record_job(transition, stream);
+  } else {
+    erase_row(transition, JournalTable::kStream, id);
+    stream.evict_at = now + config_.keep_finished;
+  }
+  transition.effects.emplace_back([this, id, event](TimePoint) {
+    if (const auto ended = streams_.find(id); ended != streams_.end()) publish_events(ended->second, {event});
+  });
+}
+
+void Core::add_record_job(Transition& transition, Stream& stream) {
+  Job record;
+  record.stored.spec = stream.spec.completion;
+  record.stored.spec.id = new_job_id();
+  if (record.stored.spec.tenant.empty()) record.stored.spec.tenant = stream.tenant;
+  record.stored.completes_stream = stream.spec.id;
+  record.stored.attachment = encode(stream.log.state());
+  put_job(transition, record);
+  const std::string id = record.stored.spec.id;
+  add_job(std::move(record));
+  transition.strict = true;
+  transition.effects.emplace_back([this, id](TimePoint at) { make_ready(id, at); });
+}
+
+void Core::publish_progress(Group& group, TimePoint now) {
+  group.published = now;
+  group.ledger.mark_published();
+  GroupProgress shown = group.ledger.shown(now);
+  output_.publish(group.ledger.spec().topic, encode_frame(EventKind::kProgress, shown));
+}
+
+void Core::on_subscription(std::string_view topic, TimePoint now) {
+  constexpr std::size_t kNonceTopic = 1 + 2 * kTopicWidth;
+  if (topic.size() != kNonceTopic || topic.substr(0, 1) != kNoncePrefix) return;
+  Snapshot snapshot;
+  snapshot.boot = boot_;
+  snapshot.topic = std::string(topic.substr(1 + kTopicWidth));
+  if (const auto members = streams_by_topic_.find(snapshot.topic); members != streams_by_topic_.end()) {
+    for (const auto& id : members->second) snapshot.streams.push_back(streams_.at(id).log.state());
+  }
+  for (auto& [id, group] : groups_) {
+    if (group.ledger.spec().topic == snapshot.topic) snapshot.groups.push_back(group.ledger.shown(now));
+  }
+  output_.publish(topic, encode_frame(EventKind::kSnapshot, snapshot));
+}
+
+std::string Core::on_query_frame(std::string_view bytes) {
+  const auto frame = split_frame(bytes);
+  if (!frame || frame->kind != static_cast<std::uint8_t>(QueryKind::kReplay)) return {};
+  const auto asked = decode<Replay>(frame->body);
+  if (!asked) return {};
+  Replayed replayed{asked->number, false, {}, boot_};
+  if (const auto found = streams_.find(asked->stream); found != streams_.end()) {
+    const StreamLog& log = found->second.log;
+    replayed.known = true;
+    replayed.state = {asked->stream, log.epoch(), log.next_seq(), {}, {}};
+    if (asked->after_seq < log.next_seq()) replayed.state.events = log.read(asked->after_seq, SIZE_MAX);
+  }
+  return encode_frame(QueryKind::kReplayed, replayed);
+}
+
+}  // namespace answermill::broker

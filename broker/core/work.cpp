@@ -1,0 +1,264 @@
+#include <algorithm>
+
+#include "broker/core/core.h"
+#include "shared/log/log.h"
+#include "shared/messages/codec.h"
+
+namespace answermill::broker {
+
+using namespace messages;
+
+void Core::on_work_frame(const std::string& route, std::string_view bytes, TimePoint now) {
+  const auto frame = split_frame(bytes);
+  const auto kind = frame ? static_cast<WorkKind>(frame->kind) : WorkKind{};
+  bool understood = false;
+  if (kind == WorkKind::kHello) {
+    if (auto hello = decode<Hello>(frame->body); hello && !hello->worker.empty() && !hello->stage.empty()) {
+      understood = true;
+      on_hello(route, std::move(*hello), now);
+    }
+  } else if (kind == WorkKind::kBeat) {
+    if (const auto beat = decode<Beat>(frame->body)) {
+      understood = true;
+      on_beat(route, *beat, now);
+    }
+  } else if (kind == WorkKind::kResult) {
+    if (auto result = decode<JobResult>(frame->body)) {
+      understood = true;
+      on_result(route, std::move(*result), now);
+    }
+  } else if (kind == WorkKind::kGoodbye) {
+    understood = true;
+    on_goodbye(route, now);
+  }
+  if (!understood) {
+    ++malformed_;
+    log::warn("event=malformed channel=work bytes={}", bytes.size());
+  }
+  dispatch(now);
+}
+
+Core::Worker* Core::worker_by_route(const std::string& route) {
+  const auto name = by_route_.find(route);
+  if (name == by_route_.end()) return nullptr;
+  const auto worker = workers_.find(name->second);
+  return worker == workers_.end() ? nullptr : &worker->second;
+}
+
+void Core::on_hello(const std::string& route, Hello hello, TimePoint now) {
+  Worker& worker = workers_[hello.worker];
+  const bool is_new = worker.name.empty();
+  if (!worker.route.empty()) by_route_.erase(worker.route);
+  worker.name = hello.worker;
+  worker.route = route;
+  worker.slots = std::max<std::uint32_t>(1, hello.slots);
+  worker.heard = now;
+  worker.draining = false;
+  by_route_[route] = worker.name;
+
+  Welcome welcome{boot_, static_cast<std::uint32_t>(config_.beat.count()), {}};
+  std::set<std::string> claimed;
+  const auto held = std::move(hello.held);
+  hello.held.clear();
+  worker.hello = std::move(hello);
+  for (const auto& job : held) {
+    welcome.adopted.push_back({job.spec.id, adopt(worker, job, now)});
+    claimed.insert(job.spec.id);
+  }
+  // Leases that never reached the worker: it would have named them.
+  const auto believed = worker.held;
+  for (const auto& id : believed) {
+    if (claimed.count(id) != 0) continue;
+    worker.held.erase(id);
+    if (const auto job = jobs_.find(id); job != jobs_.end() && job->second.worker == worker.name) {
+      job->second.state = JobState::kUncommitted;
+      make_ready(id, now, true);
+    }
+  }
+  output_.send(route, encode_frame(WorkKind::kWelcome, welcome));
+  if (is_new) {
+    log::info("event=worker_joined worker={} stage={} host={} pid={} slots={} held={}", worker.name,
+              worker.hello.stage, worker.hello.host, worker.hello.pid, worker.slots, held.size());
+  }
+  const auto homeless = std::exchange(stages_[worker.hello.stage].homeless, {});
+  for (const auto& id : homeless) make_ready(id, now);
+  fleet_changed_ = true;
+}
+
+// A relaxed job the journal never saw: its worker's copy is then the only one.
+bool Core::may_adopt_unknown(const HeldJob& held) {
+  const JobSpec& spec = held.spec;
+  if (spec.durability != Durability::kRelaxed || spec.id.empty() || taken_.count(spec.id) != 0) return false;
+  const auto stream = streams_.find(spec.stream);
+  if (stream == streams_.end()) return requests_.count(spec.tenant + "\n" + spec.request_id) == 0;
+  if (stream->second.log.finished()) return false;
+  const auto owner = jobs_.find(stream->second.owner);
+  if (owner == jobs_.end()) return true;
+  if (owner->second.state == JobState::kLeased) return false;
+  // The journal remembers an earlier hop of the same question: the worker is further.
+  const std::string earlier = owner->first;
+  unqueue(owner->second);
+  Transition transition;
+  erase_row(transition, JournalTable::kJob, earlier);
+  forget_job(earlier);
+  commit(std::move(transition), started_);
+  return true;
+}
+
+// The new fence, or 0 when the job is somebody else's or done.
+std::uint64_t Core::adopt(Worker& worker, const HeldJob& held, TimePoint now) {
+  auto found = jobs_.find(held.spec.id);
+  if (found == jobs_.end()) {
+    if (!may_adopt_unknown(held)) return 0;
+    Transition transition;
+    if (!held.spec.stream.empty() && streams_.count(held.spec.stream) == 0) {
+      open_stream({held.spec.stream, {}}, false, held.spec.tenant, transition);
+    }
+    Job job;
+    job.stored.spec = held.spec;
+    put_job(transition, job);
+    add_job(std::move(job));
+    commit(std::move(transition), now);
+    found = jobs_.find(held.spec.id);
+  }
+  Job& job = found->second;
+  if (job.state == JobState::kUncommitted) return 0;
+  if (job.state == JobState::kLeased && job.worker != worker.name) return 0;
+  if (job.state != JobState::kLeased) unqueue(job);
+  job.state = JobState::kLeased;
+  job.worker = worker.name;
+  job.stored.attempt = std::max(job.stored.attempt, held.attempt);
+  job.fence = new_fence();
+  job.leased_at = job.active_at = now;
+  job.started = held.started;
+  if (held.spec.deadline_ms > 0 && job.deadline == TimePoint::max()) {
+    job.deadline = now + std::chrono::milliseconds(held.spec.deadline_ms);
+  }
+  worker.held.insert(held.spec.id);
+  if (!held.spec.routing_key.empty()) {
+    Route& route = routes_[{held.spec.stage, held.spec.routing_key}];
+    if (route.worker != worker.name) route = {worker.name, new_fence()};
+  }
+  if (const auto stream = streams_.find(held.spec.stream); stream != streams_.end()) {
+    stream->second.owner = held.spec.id;
+    StreamState state = held.stream;
+    state.epoch = job.fence;
+    const std::uint64_t before = stream->second.log.last_seq();
+    stream->second.log.merge(state);
+    stream->second.log.set_epoch(job.fence);
+    publish_events(stream->second, stream->second.log.read(before, SIZE_MAX));
+  }
+  return job.fence;
+}
+
+void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
+  Worker* worker = worker_by_route(route);
+  BeatReply reply{boot_, worker != nullptr, {}};
+  if (worker != nullptr) {
+    worker->heard = now;
+    worker->slots = std::max<std::uint32_t>(1, beat.slots);
+    worker->draining = beat.draining;
+    for (const auto& running : beat.jobs) {
+      const auto found = jobs_.find(running.job);
+      if (found == jobs_.end() || found->second.fence != running.fence || found->second.worker != worker->name) {
+        if (taken_.count(running.job) == 0) reply.revoked.push_back({running.job, running.fence, RevokeReason::kFenced});
+        continue;
+      }
+      Job& job = found->second;
+      job.started = job.started || running.started;
+      if (running.activity != job.activity) {
+        job.activity = running.activity;
+        job.active_at = now;
+      }
+      if (const auto group = groups_.find(job.stored.spec.group); group != groups_.end()) {
+        group->second.ledger.running(running.job, job.stored.spec.stage,
+                                     std::min(running.units_done, job.stored.spec.units));
+        dirty_groups_.insert(job.stored.spec.group);
+      }
+      const auto stream = streams_.find(job.stored.spec.stream);
+      if (stream != streams_.end() && running.next_seq > stream->second.log.next_seq()) ask_resend(stream->second, now);
+    }
+  }
+  output_.send(route, encode_frame(WorkKind::kBeatReply, reply));
+}
+
+void Core::on_result(const std::string& route, JobResult result, TimePoint now) {
+  Worker* worker = worker_by_route(route);
+  if (worker == nullptr) {
+    output_.send(route, encode_frame(WorkKind::kBeatReply, BeatReply{boot_, false, {}}));
+    return;
+  }
+  worker->heard = now;
+  const auto found = jobs_.find(result.job);
+  if (found == jobs_.end() || found->second.state != JobState::kLeased || found->second.fence != result.fence) {
+    const auto taken = taken_.find(result.job);
+    const bool same = taken != taken_.end() && taken->second.fence == result.fence;
+    if (same && taken->second.ticket > durable_) return;  // answered when its commit is through
+    if (!same) worker->held.erase(result.job);
+    output_.send(route, encode_frame(WorkKind::kCommitted, Committed{result.job, result.fence, same}));
+    return;
+  }
+  Job& job = found->second;
+  worker->held.erase(result.job);
+  switch (result.outcome.status) {
+    case OutcomeStatus::kDone: job_done(job, std::move(result.outcome), *worker, now); break;
+    case OutcomeStatus::kFailed: job_failed(job, result.outcome, *worker, now); break;
+    case OutcomeStatus::kReleased:
+      job.state = JobState::kUncommitted;
+      if (job.stored.attempt > 0) --job.stored.attempt;
+      output_.send(route, encode_frame(WorkKind::kCommitted, Committed{result.job, result.fence, true}));
+      make_ready(result.job, now, true);
+      break;
+  }
+}
+
+void Core::on_goodbye(const std::string& route, TimePoint now) {
+  if (const Worker* worker = worker_by_route(route)) lose_worker(std::string(worker->name), false, "goodbye", now);
+}
+
+void Core::lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now) {
+  const auto found = workers_.find(name);
+  if (found == workers_.end()) return;
+  Worker lost = std::move(found->second);
+  workers_.erase(found);
+  by_route_.erase(lost.route);
+  fleet_changed_ = true;
+  log::info("event=worker_lost worker={} stage={} why={} held={}", name, lost.hello.stage, why, lost.held.size());
+  // The oldest lease was certainly being worked on; of younger ones the beats tell.
+  std::string oldest;
+  for (const auto& id : lost.held) {
+    const auto job = jobs_.find(id);
+    if (job != jobs_.end() && (oldest.empty() || job->second.fence < jobs_.at(oldest).fence)) oldest = id;
+  }
+  for (const auto& id : lost.held) {
+    const auto entry = jobs_.find(id);
+    if (entry == jobs_.end() || entry->second.worker != name) continue;
+    Job& job = entry->second;
+    if (crashed && (job.started || id == oldest)) {
+      Outcome outcome;
+      outcome.status = OutcomeStatus::kFailed;
+      outcome.code = ErrorCode::kCrashed;
+      outcome.message = "the " + job.stored.spec.stage + " worker that had it died";
+      outcome.retryable = outcome.crashed = true;
+      job_failed(job, outcome, lost, now);
+    } else {
+      job.state = JobState::kUncommitted;
+      make_ready(id, now, true);
+    }
+  }
+  reassign_routes(name, now);
+  for (const auto& id : lost.own.drain()) {
+    if (const auto job = jobs_.find(id); job != jobs_.end()) {
+      job->second.state = JobState::kUncommitted;
+      make_ready(id, now);
+    }
+  }
+}
+
+void Core::reassign_routes(const std::string& worker, TimePoint) {
+  for (auto& [key, route] : routes_) {
+    if (route.worker == worker) route.worker.clear();
+  }
+}
+
+}  // namespace answermill::broker

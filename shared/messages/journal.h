@@ -1,0 +1,47 @@
+// What the broker's journal keeps, row by row.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "shared/messages/jobs.h"
+
+namespace answermill::messages {
+
+struct StoredJob {
+  JobSpec spec;
+  std::uint32_t attempt = 0;
+  std::uint32_t crashes = 0;
+  std::uint32_t failures = 0;
+  std::string attachment;
+  std::string completes_group;   // this job is the completion of that group
+  std::string completes_stream;  // this job records that finished stream
+
+  auto tie() { return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream); }
+};
+
+struct StoredGroup {
+  GroupSpec spec;
+  GroupProgress progress;
+
+  auto tie() { return std::tie(spec, progress); }
+};
+
+struct StoredStream {
+  StreamSpec spec;
+  std::string tenant;
+
+  auto tie() { return std::tie(spec, tenant); }
+};
+
+struct StoredRequest {
+  std::string job;
+  std::string stream;
+  std::string digest;  // of the submission, to tell a repetition from a conflict
+
+  auto tie() { return std::tie(job, stream, digest); }
+};
+
+}  // namespace answermill::messages

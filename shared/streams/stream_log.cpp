@@ -1,0 +1,147 @@
+#include "shared/streams/stream_log.h"
+
+#include <algorithm>
+
+namespace answermill::streams {
+
+using messages::StreamEvent;
+using messages::StreamEventKind;
+using messages::StreamState;
+
+namespace {
+// A state travels in one message of bounded items: beyond this the oldest tokens are joined.
+constexpr std::size_t kMaxStateEvents = 16384;
+}  // namespace
+
+StreamLog::StreamLog(const StreamState& state) : stream_(state.stream), epoch_(state.epoch) { merge(state); }
+
+StreamLog::Applied StreamLog::apply(std::uint64_t epoch, const StreamEvent& event) {
+  if (epoch < epoch_) return Applied::kStale;
+  if (event.last_seq < next_seq_) return Applied::kDuplicate;
+  if (finished_) return Applied::kFinished;
+  if (event.first_seq > next_seq_ || event.first_seq == 0) return Applied::kGap;
+  if (event.kind == StreamEventKind::kToken) {
+    if (event.offset > text_.size()) return Applied::kGap;
+  } else if (event.first_seq != next_seq_) {
+    return Applied::kDuplicate;  // only token runs may start before what is known
+  }
+  epoch_ = epoch;
+  take(event);
+  return Applied::kNew;
+}
+
+void StreamLog::take(const StreamEvent& event) {
+  Entry entry{next_seq_, event.last_seq, event.offset, 0, event.kind, {}};
+  switch (event.kind) {
+    case StreamEventKind::kToken: {
+      const std::size_t known = std::min<std::size_t>(text_.size() - event.offset, event.data.size());
+      entry.offset = text_.size();
+      entry.length = event.data.size() - known;
+      text_.append(event.data, known);
+      break;
+    }
+    case StreamEventKind::kRewind: cut(event.offset); break;
+    case StreamEventKind::kTerminal:
+      finished_ = true;
+      entry.data = event.data;
+      break;
+    case StreamEventKind::kStatus:
+    case StreamEventKind::kSources:
+    case StreamEventKind::kCitation:
+    case StreamEventKind::kResult: entry.data = event.data; break;
+  }
+  entries_.push_back(std::move(entry));
+  next_seq_ = event.last_seq + 1;
+}
+
+// Text beyond the cut is dead: nobody who reads from here on needs it.
+void StreamLog::cut(std::uint64_t offset) {
+  if (offset >= text_.size()) return;
+  text_.resize(offset);
+  for (auto& entry : entries_) {
+    if (entry.kind != StreamEventKind::kToken) continue;
+    if (entry.offset >= offset) {
+      entry.offset = offset;
+      entry.length = 0;
+    } else {
+      entry.length = std::min(entry.length, offset - entry.offset);
+    }
+  }
+}
+
+StreamEvent StreamLog::append_token(std::string_view text) {
+  StreamEvent event{next_seq_, next_seq_, StreamEventKind::kToken, text_.size(), std::string(text)};
+  take(event);
+  return event;
+}
+
+StreamEvent StreamLog::append(StreamEventKind kind, std::string data) {
+  StreamEvent event{next_seq_, next_seq_, kind, 0, std::move(data)};
+  take(event);
+  return event;
+}
+
+StreamEvent StreamLog::append_rewind(std::uint64_t offset) {
+  StreamEvent event{next_seq_, next_seq_, StreamEventKind::kRewind, std::min<std::uint64_t>(offset, text_.size()), {}};
+  take(event);
+  return event;
+}
+
+bool StreamLog::merge(const StreamState& state) {
+  bool changed = false;
+  const std::uint64_t epoch = std::max(epoch_, state.epoch);
+  for (const auto& event : state.events) changed = apply(epoch, event) == Applied::kNew || changed;
+  epoch_ = epoch;
+  return changed;
+}
+
+StreamEvent StreamLog::event_of(const Entry& entry) const {
+  StreamEvent event{entry.first_seq, entry.last_seq, entry.kind, entry.offset, {}};
+  if (entry.kind == StreamEventKind::kToken) {
+    event.data = text_.substr(entry.offset, entry.length);
+  } else {
+    event.data = entry.data;
+  }
+  return event;
+}
+
+std::vector<StreamEvent> StreamLog::read(std::uint64_t after_seq, std::size_t max_bytes) const {
+  std::vector<StreamEvent> events;
+  if (after_seq >= next_seq_) {
+    events.push_back({last_seq(), last_seq(), StreamEventKind::kRewind, text_.size(), {}});
+    return events;
+  }
+  auto entry = std::partition_point(entries_.begin(), entries_.end(),
+                                    [&](const Entry& e) { return e.last_seq <= after_seq; });
+  std::size_t bytes = 0;
+  for (; entry != entries_.end() && bytes < max_bytes; ++entry) {
+    const bool token = entry->kind == StreamEventKind::kToken;
+    if (token && !events.empty() && events.back().kind == StreamEventKind::kToken &&
+        events.back().offset + events.back().data.size() == entry->offset) {
+      events.back().last_seq = entry->last_seq;
+      events.back().data.append(text_, entry->offset, entry->length);
+    } else {
+      events.push_back(event_of(*entry));
+    }
+    bytes += token ? entry->length : entry->data.size();
+  }
+  return events;
+}
+
+StreamState StreamLog::state() const {
+  StreamState state{stream_, epoch_, next_seq_, text_, {}};
+  const std::size_t surplus = entries_.size() > kMaxStateEvents ? entries_.size() - kMaxStateEvents : 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
+    if (i < surplus && entry.kind == StreamEventKind::kToken && !state.events.empty() &&
+        state.events.back().kind == StreamEventKind::kToken) {
+      state.events.back().last_seq = entry.last_seq;
+      state.events.back().data.append(text_, entry.offset, entry.length);
+    } else {
+      state.events.push_back(event_of(entry));
+    }
+  }
+  return state;
+}
+
+}  // namespace answermill::streams

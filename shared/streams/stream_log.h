@@ -1,0 +1,76 @@
+// The log of one stream: a growing text and its events in order. The broker's relay, the worker that writes it and
+// every frontend that shows it keep one each; all of them end equal, whatever was lost or repeated on the way.
+//
+// Pure: no clock, no sockets. Thread: none of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/messages/jobs.h"
+
+namespace answermill::streams {
+
+class StreamLog {
+ public:
+  explicit StreamLog(std::string stream) : stream_(std::move(stream)) {}
+  explicit StreamLog(const messages::StreamState& state);
+
+  enum class Applied {
+    kNew,
+    kDuplicate,  // known already
+    kGap,        // something before it is missing: ask for a resend after last_seq()
+    kStale,      // of an older epoch
+    kFinished,   // the stream has ended
+  };
+  // Token events may overlap what is known (coalesced differently): only the new part is taken.
+  Applied apply(std::uint64_t epoch, const messages::StreamEvent& event);
+
+  // Writers: appends with the next sequence number and returns the event as it goes out.
+  messages::StreamEvent append_token(std::string_view text);
+  messages::StreamEvent append(messages::StreamEventKind kind, std::string data);
+  messages::StreamEvent append_rewind(std::uint64_t offset);
+
+  // Takes over whatever `state` has beyond this log; true when something was new.
+  bool merge(const messages::StreamState& state);
+
+  // Events after `after_seq`, runs of tokens joined, about `max_bytes` of data. A reader that has seen more than
+  // there is gets a kRewind to the end of the text first.
+  std::vector<messages::StreamEvent> read(std::uint64_t after_seq, std::size_t max_bytes) const;
+
+  // Every event, tokens one by one (older ones joined beyond a bound).
+  messages::StreamState state() const;
+
+  const std::string& stream() const { return stream_; }
+  std::uint64_t epoch() const { return epoch_; }
+  void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
+  std::uint64_t next_seq() const { return next_seq_; }
+  std::uint64_t last_seq() const { return next_seq_ - 1; }
+  const std::string& text() const { return text_; }
+  bool finished() const { return finished_; }
+
+ private:
+  struct Entry {
+    std::uint64_t first_seq;
+    std::uint64_t last_seq;
+    std::uint64_t offset;  // kToken, kRewind
+    std::uint64_t length;  // kToken: bytes of text_
+    messages::StreamEventKind kind;
+    std::string data;      // other kinds
+  };
+
+  void take(const messages::StreamEvent& event);
+  void cut(std::uint64_t offset);
+  messages::StreamEvent event_of(const Entry& entry) const;
+
+  std::string stream_;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t next_seq_ = 1;
+  std::string text_;
+  std::vector<Entry> entries_;
+  bool finished_ = false;
+};
+
+}  // namespace answermill::streams

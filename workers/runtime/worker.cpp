@@ -1,0 +1,138 @@
+#include "workers/runtime/worker.h"
+
+#include <pthread.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "shared/base/mailbox.h"
+#include "shared/bus/job_consumer.h"
+#include "shared/bus/notify.h"
+#include "shared/bus/socket.h"
+#include "shared/log/log.h"
+
+namespace answermill::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::milliseconds kDrainPatience{2500};  // running jobs may finish within this
+constexpr std::chrono::milliseconds kGoodbyeLinger{300};
+
+sigset_t stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+class WorkerLoop : public bus::ConsumerOutput {
+ public:
+  explicit WorkerLoop(Stage& stage)
+      : work_(context_, bus::Pattern::kDealer),
+        events_(context_, bus::Pattern::kXpub),
+        consumer_({stage.name(), stage.slots(), stage.detail()}, *this, mailbox_,
+                  [&stage](Job job, std::shared_ptr<JobHandle> handle) { stage.start(std::move(job), std::move(handle)); },
+                  [&stage](const std::string& job) { stage.cancel(job); }) {
+    work_.set_linger(kGoodbyeLinger);
+  }
+
+  Status connect(const WorkerOptions& options) {
+    if (auto connected = events_.connect(options.events_endpoint); !connected) return connected;
+    return work_.connect(options.work_endpoint);
+  }
+
+  void run(const UniqueFd& signals) {
+    bus::Poller poller;
+    const auto stop = poller.add_descriptor(signals.get());
+    poller.add_descriptor(mailbox_.fd());
+    poller.add(work_);
+    poller.add(events_);
+    bool announced = false;
+    while (!poller.ready(stop)) {
+      poller.wait(kTick);
+      turn();
+      if (!announced && consumer_.welcomed()) {
+        announced = true;
+        bus::notify_ready();
+      }
+      bus::notify_watchdog();
+    }
+    drain(signals);
+  }
+
+  void send_work(std::string frame) override {
+    if (work_.send({frame}) != bus::SendStatus::kSent) log::warn("event=work_channel_full");
+  }
+  void publish(std::string_view topic, std::string frame) override { events_.send({topic, frame}); }
+
+  bool idle() const { return consumer_.idle(); }
+
+ private:
+  void turn() {
+    while (events_.receive(frames_)) {
+      if (!frames_[0].empty() && frames_[0][0] == '\x01') consumer_.on_relay_subscribed(Clock::now());
+    }
+    while (work_.receive(frames_)) consumer_.on_work_frame(frames_[0], Clock::now());
+    mailbox_.run_all();
+    consumer_.on_tick(Clock::now());
+  }
+
+  void drain(const UniqueFd& signals) {
+    bus::notify_stopping();
+    signalfd_siginfo info{};
+    while (::read(signals.get(), &info, sizeof info) > 0) {
+    }
+    consumer_.drain(Clock::now());
+    bus::Poller poller;
+    poller.add_descriptor(mailbox_.fd());
+    poller.add(work_);
+    const auto patience = Clock::now() + kDrainPatience;
+    while (!consumer_.idle() && Clock::now() < patience) {
+      poller.wait(kTick);
+      turn();
+    }
+    consumer_.give_up();
+  }
+
+  bus::Context context_;
+  bus::Socket work_;
+  bus::Socket events_;
+  Mailbox mailbox_;
+  bus::JobConsumer consumer_;
+  std::vector<std::string> frames_;
+};
+
+}  // namespace
+
+void block_stop_signals() {
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int run_worker(const WorkerOptions& options, Stage& stage) {
+  block_stop_signals();
+  const sigset_t stop = stop_signals();
+  const UniqueFd signals(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
+  bool idle = false;
+  {
+    WorkerLoop loop(stage);
+    if (auto connected = loop.connect(options); !connected) {
+      log::error("{}", connected.error().message);
+      return 1;
+    }
+    log::info("event=started stage={} slots={} detail=\"{}\"", stage.name(), stage.slots(), stage.detail());
+    loop.run(signals);
+    idle = loop.idle();
+  }
+  log::info("event=stopped stage={} idle={}", stage.name(), idle);
+  // Threads of the stage may be deep in a computation whose job was given back: do not wait for them.
+  if (!idle) std::_Exit(0);
+  return 0;
+}
+
+}  // namespace answermill::runtime

@@ -337,6 +337,7 @@ Result<Table::Loaded> Table::load(int argc, const char* const* argv) {
     return Error{ErrorCode::kInvalidArgument, problems};
   }
   loaded.positional = std::move(arguments.positional);
+  loaded.config_path = std::move(arguments.config_path);
   if (arguments.print) {
     const std::string text = print();
     std::fwrite(text.data(), 1, text.size(), stdout);

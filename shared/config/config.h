@@ -51,7 +51,8 @@ class Table {
 
   struct Loaded {
     std::vector<std::string> positional;
-    bool exit_now = false;  // --help, --version or --print-config was answered on stdout
+    bool exit_now = false;    // --help, --version or --print-config was answered on stdout
+    std::string config_path;  // of --config; empty when there was none
   };
   // Reads --config FILE (when given), the environment, then argv[1…]. Secrets are refused as flags.
   // "--" ends the flags. Errors: kInvalidArgument, one message with a line for each problem.

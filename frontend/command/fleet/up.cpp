@@ -1,0 +1,215 @@
+#include "frontend/command/fleet/up.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "frontend/command/exit_codes.h"
+#include "frontend/command/fleet/fleet_plan.h"
+#include "frontend/command/fleet/folders.h"
+#include "frontend/command/fleet/guard.h"
+#include "frontend/command/fleet/listeners.h"
+#include "frontend/command/fleet/readiness.h"
+#include "frontend/command/fleet/supervisor.h"
+#include "frontend/command/fleet/worker_counts.h"
+#include "shared/config/config.h"
+
+extern char** environ;  // NOLINT(readability-redundant-declaration)
+
+namespace answermill::command {
+namespace {
+
+namespace fs = std::filesystem;
+
+int complain(const Error& error) {
+  fmt::print(stderr, "answermill up: {}\n", error.message);
+  return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitFailed;
+}
+
+// Everything that is held from before the first child until after the last.
+struct Stand {
+  WorkerCounts workers;
+  DataFolder data;
+  std::vector<Listener> listeners;
+  std::string token;
+  FleetPlan plan;
+};
+
+Result<std::string> own_folder() {
+  std::error_code problem;
+  const fs::path self = fs::read_symlink("/proc/self/exe", problem);
+  if (problem) return Error{ErrorCode::kInternal, "/proc/self/exe cannot be read"};
+  return self.parent_path().string();
+}
+
+// The page is beside the programs: in the build tree, or as installed.
+std::string find_web_root(const fs::path& programs) {
+  for (const char* place : {"../web", "../share/answermill/web"}) {
+    std::error_code problem;
+    const fs::path root = fs::canonical(programs / place, problem);
+    if (!problem && fs::exists(root / "index.html", problem)) return root.string();
+  }
+  return {};
+}
+
+Status open_listeners(const UpOptions& options, Stand& stand) {
+  if (options.listen.empty())
+    return Error{ErrorCode::kInvalidArgument, "--listen: give at least one HOST:PORT"};
+  for (const std::string& listen : options.listen) {
+    Result<Listener> listener = open_listener(listen);
+    if (!listener) return listener.error();
+    for (const UniqueFd& socket : listener->sockets) stand.plan.listen_fds.push_back(socket.get());
+    const Result<Address> address = parse_address(listen);
+    if (!listener->loopback && address && !address->host.empty()) {
+      stand.plan.allowed_hosts.push_back(address->host);
+    }
+    stand.listeners.push_back(std::move(*listener));
+  }
+  return {};
+}
+
+Result<Stand> prepare(const UpOptions& options) {
+  Stand stand;
+  const Result<WorkerCounts> workers = parse_worker_counts(options.workers);
+  if (!workers) return Error{ErrorCode::kInvalidArgument, "--workers: " + workers.error().message};
+  stand.plan.workers = *workers;
+  const Result<std::string> programs = own_folder();
+  if (!programs) return programs.error();
+  stand.plan.programs = *programs;
+  stand.plan.web_root = find_web_root(*programs);
+  if (!options.config.empty()) stand.plan.config = fs::absolute(options.config).string();
+
+  Result<DataFolder> data = take_data_folder(options.data);
+  if (!data) return data.error();
+  stand.data = std::move(*data);
+  stand.plan.data = stand.data.path;
+  const Status listening = open_listeners(options, stand);
+  if (!listening) return listening.error();
+  const bool all_loopback = std::all_of(stand.listeners.begin(), stand.listeners.end(),
+                                        [](const Listener& listener) { return listener.loopback; });
+  if (!all_loopback) {
+    const Result<std::string> token = access_token(stand.data.path);
+    if (!token) return token.error();
+    stand.token = *token;
+    stand.plan.token_file = stand.data.path + "/access-token";
+  }
+  return stand;
+}
+
+// Lets each program read its settings and say what is wrong with them before anything starts.
+Status check_settings(const std::vector<ChildSpec>& fleet) {
+  std::set<std::string> checked;
+  std::string problems;
+  for (const ChildSpec& child : fleet) {
+    const std::string& program = child.command.front();
+    if (!checked.insert(program).second) continue;
+    if (::access(program.c_str(), X_OK) != 0) {
+      problems += fmt::format("{} is missing: is the installation complete?\n", program);
+      continue;
+    }
+    std::vector<std::string> command = child.command;
+    command.emplace_back("--print-config");
+    const Result<Finished> finished = run_to_end(command, child.inherited);
+    if (!finished) return finished.error();
+    if (finished->exit_code != 0) problems += finished->errors;
+  }
+  if (problems.empty()) return {};
+  while (!problems.empty() && problems.back() == '\n') problems.pop_back();
+  return Error{ErrorCode::kInvalidArgument, "the settings do not hold:\n" + problems};
+}
+
+// Best effort: a browser that cannot be opened is no failure of the fleet.
+void open_browser(const std::string& url) {
+  std::string program = "xdg-open";
+  std::string address = url;
+  char* arguments[] = {program.data(), address.data(), nullptr};
+  posix_spawn_file_actions_t quiet;
+  posix_spawn_file_actions_init(&quiet);
+  posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&quiet, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t pid = 0;
+  (void)posix_spawnp(&pid, program.c_str(), &quiet, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&quiet);
+}
+
+void announce(const Stand& stand, bool open) {
+  for (const Listener& listener : stand.listeners) {
+    fmt::print("ready {}\n", public_url(listener, stand.token));
+  }
+  std::fflush(stdout);
+  if (open) open_browser(public_url(stand.listeners.front(), stand.token));
+}
+
+}  // namespace
+
+int run_up(const UpOptions& options) {
+  block_supervisor_signals();
+  Result<Stand> stand = prepare(options);
+  if (!stand) return complain(stand.error());
+  const Result<std::string> runtime = make_runtime_folder();
+  if (!runtime) return complain(runtime.error());
+  stand->plan.runtime = *runtime;
+  Result<Guard> guard = Guard::start(*runtime, stand->data.lock.get());
+  if (!guard) {
+    fs::remove_all(*runtime);
+    return complain(guard.error());
+  }
+  std::vector<ChildSpec> fleet = plan_fleet(stand->plan);
+  const Status settings = check_settings(fleet);
+  if (!settings) return complain(settings.error());
+
+  Supervisor supervisor(std::move(fleet), FleetTimes{}, *guard, STDERR_FILENO, ::isatty(STDERR_FILENO) == 1);
+  if (stand->plan.web_root.empty())
+    supervisor.say("there is no page beside the programs: only the API is served");
+  std::optional<Readiness> readiness;
+  readiness.emplace(
+      supervisor.mailbox(), stand->listeners.front().probe_url, ReadinessTimes{},
+      [&] {
+        readiness.reset();
+        if (!supervisor.stopping()) announce(*stand, options.open);
+      },
+      [&](const std::string& missing) { supervisor.say("not ready yet, waiting for: " + missing); });
+  const int exit_code = supervisor.run();
+  readiness.reset();
+  guard->finish();
+  return exit_code;
+}
+
+int up_main(int argc, const char* const* argv) {
+  UpOptions options;
+  options.workers = to_string(WorkerCounts{});
+  config::Table table("answermill up", "run the whole fleet in the foreground");
+  table
+      .text("data", &options.data, {"ANSWERMILL_DATA_DIR"}, "DIR",
+            "where documents, answers and indexes are kept")
+      .list("listen", &options.listen, {"ANSWERMILL_LISTEN"}, "HOST:PORT",
+            "where to serve; may be repeated; port 0 picks one; beyond loopback a token is required")
+      .text("workers", &options.workers, {"ANSWERMILL_WORKERS"}, "LIST", "processes of each stage")
+      .flag("open", &options.open, {}, "open the page in a browser when it is ready")
+      .usage("[flags]",
+             "The settings file has a section for each program, [up] [broker] [frontend] [extract] [embed] "
+             "[index]\n"
+             "[generate], with the keys its --help shows; keys before the first section are for all.\n"
+             "Children get the environment as it is. Exit codes: 0 stopped, 1 failed (port or data folder in "
+             "use),\n"
+             "2 usage or settings, 130 killed by a second Ctrl-C.\n");
+  const Result<config::Table::Loaded> loaded = table.load(argc, argv);
+  if (!loaded) return complain(loaded.error());
+  if (loaded->exit_now) return kExitOk;
+  if (!loaded->positional.empty()) {
+    return complain({ErrorCode::kInvalidArgument,
+                     fmt::format("what is '{}'? See answermill up --help", loaded->positional.front())});
+  }
+  options.config = loaded->config_path;
+  return run_up(options);
+}
+
+}  // namespace answermill::command

@@ -1,0 +1,65 @@
+#include "frontend/command/fleet/fleet_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace answermill::command {
+namespace {
+
+bool has_pair(const ChildSpec& child, const std::string& flag, const std::string& value) {
+  for (std::size_t at = 0; at + 1 < child.command.size(); ++at) {
+    if (child.command[at] == flag && child.command[at + 1] == value) return true;
+  }
+  return false;
+}
+
+FleetPlan example() {
+  FleetPlan plan;
+  plan.programs = "/opt/bin";
+  plan.data = "/data";
+  plan.runtime = "/run/x";
+  plan.web_root = "/opt/web";
+  plan.listen_fds = {5, 6};
+  return plan;
+}
+
+TEST(FleetPlan, StartsTheBrokerFirstAndStopsItLast) {
+  const auto fleet = plan_fleet(example());
+  ASSERT_EQ(fleet.size(), 7U);
+  EXPECT_EQ(fleet.front().name, "broker");
+  for (std::size_t at = 1; at < fleet.size(); ++at) EXPECT_LT(fleet[at].stop_phase, fleet.front().stop_phase);
+}
+
+TEST(FleetPlan, WorkersPublishToTheBrokersSubscriber) {
+  const auto fleet = plan_fleet(example());
+  const auto extract = std::find_if(fleet.begin(), fleet.end(),
+                                    [](const ChildSpec& child) { return child.name == "extract.2"; });
+  ASSERT_NE(extract, fleet.end());
+  EXPECT_EQ(extract->command.front(), "/opt/bin/answermill-extract");
+  EXPECT_TRUE(has_pair(*extract, "--events-endpoint", "ipc:///run/x/worker-events"));
+  EXPECT_TRUE(has_pair(*extract, "--work-endpoint", "ipc:///run/x/work"));
+  EXPECT_TRUE(has_pair(*extract, "--data", "/data"));
+}
+
+TEST(FleetPlan, FrontendsShareTheSockets) {
+  FleetPlan plan = example();
+  plan.workers.frontend = 2;
+  plan.token_file = "/data/access-token";
+  plan.config = "/etc/a.conf";
+  const auto fleet = plan_fleet(plan);
+  for (const char* name : {"frontend.1", "frontend.2"}) {
+    const auto child =
+        std::find_if(fleet.begin(), fleet.end(), [name](const ChildSpec& c) { return c.name == name; });
+    ASSERT_NE(child, fleet.end());
+    EXPECT_EQ(child->inherited, (std::vector<int>{5, 6}));
+    EXPECT_TRUE(has_pair(*child, "--listen-fds", "5,6"));
+    EXPECT_TRUE(has_pair(*child, "--web-root", "/opt/web"));
+    EXPECT_TRUE(has_pair(*child, "--access-token-file", "/data/access-token"));
+    EXPECT_TRUE(has_pair(*child, "--events-endpoint", "ipc:///run/x/events"));
+    EXPECT_TRUE(has_pair(*child, "--config", "/etc/a.conf"));
+  }
+}
+
+}  // namespace
+}  // namespace answermill::command

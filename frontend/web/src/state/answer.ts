@@ -1,0 +1,180 @@
+// One answer as it grows: a pure reducer over the events of its stream (docs/protocol.md, "Stream events").
+//
+// Repeated events (after a resume) change nothing; overlapping text is taken once; a gap is reported, never
+// skipped, so that the caller resumes from `seq`.
+import type {
+  AnswerMeta,
+  AnswerStatus,
+  Citation,
+  Coverage,
+  MessageInfo,
+  Passage,
+  Resumed,
+  StreamEvent,
+  WireError,
+} from '../protocol/messages.ts';
+import { type Anchor, indexAfterBytes, indexOfByte, utf8Length } from '../protocol/offsets.ts';
+
+// A citation with its mark's place in the text, in UTF-16 units.
+export interface Mark extends Citation {
+  from: number;
+  to: number;
+}
+
+export interface Answer {
+  stream: string;
+  seq: number;
+  status: AnswerStatus;
+  stage: string;
+  text: string;
+  bytes: number;
+  anchors: Anchor[];
+  sources: Passage[];
+  marks: Mark[];
+  coverage: Coverage | null;
+  meta: AnswerMeta;
+  error: WireError | null;
+}
+
+export interface Applied {
+  answer: Answer;
+  gap: boolean;
+}
+
+// Between anchors at most this many UTF-16 units are walked.
+const kAnchorSpacing = 4096;
+
+export function newAnswer(stream: string): Answer {
+  return {
+    stream,
+    seq: 0,
+    status: 'streaming',
+    stage: '',
+    text: '',
+    bytes: 0,
+    anchors: [],
+    sources: [],
+    marks: [],
+    coverage: null,
+    meta: {},
+    error: null,
+  };
+}
+
+function anchorsOf(text: string): Anchor[] {
+  const anchors: Anchor[] = [];
+  let bytes = 0;
+  for (let index = 0; index < text.length; ) {
+    let next = Math.min(text.length, index + kAnchorSpacing);
+    const last = text.charCodeAt(next - 1);
+    if (last >= 0xd800 && last < 0xdc00 && next < text.length) ++next;
+    bytes += utf8Length(text.slice(index, next));
+    index = next;
+    anchors.push({ bytes, index });
+  }
+  return anchors;
+}
+
+function toMark(answer: Answer, citation: Citation): Mark {
+  const from = indexOfByte(answer.text, answer.anchors, citation.text_begin);
+  const to = indexOfByte(answer.text, answer.anchors, citation.text_end);
+  return { ...citation, from, to };
+}
+
+function withText(answer: Answer, text: string): Answer {
+  return { ...answer, text, bytes: utf8Length(text), anchors: anchorsOf(text) };
+}
+
+function withCitations(answer: Answer, citations: readonly Citation[]): Answer {
+  return { ...answer, marks: citations.map((citation) => toMark(answer, citation)) };
+}
+
+// An answer as the catalog keeps it.
+export function answerFromMessage(message: MessageInfo): Answer {
+  const answer = withText(newAnswer(message.stream ?? ''), message.text);
+  return withCitations(
+    {
+      ...answer,
+      status: message.status ?? 'done',
+      sources: message.sources ?? [],
+      meta: message.meta ?? {},
+      error: message.error ?? null,
+    },
+    message.citations ?? [],
+  );
+}
+
+// The answer to a resume: either the rest follows what is here, or the snapshot replaces it.
+export function applyResumed(answer: Answer, resumed: Resumed): Answer {
+  if (resumed.recovered) return answer;
+  const snapshot = withText(newAnswer(answer.stream), resumed.text ?? '');
+  return withCitations(
+    {
+      ...snapshot,
+      seq: resumed.seq ?? 0,
+      status: resumed.status ?? 'streaming',
+      sources: resumed.sources ?? [],
+      coverage: answer.coverage,
+      meta: resumed.meta ?? {},
+    },
+    resumed.citations ?? [],
+  );
+}
+
+function appendText(answer: Answer, offset: number, text: string): Answer | null {
+  if (offset > answer.bytes) return null;
+  const fresh = text.slice(indexAfterBytes(text, answer.bytes - offset));
+  if (fresh === '') return answer;
+  const grown = { ...answer, text: answer.text + fresh, bytes: answer.bytes + utf8Length(fresh) };
+  const last = answer.anchors[answer.anchors.length - 1]?.index ?? 0;
+  if (grown.text.length - last >= kAnchorSpacing) {
+    grown.anchors = [...answer.anchors, { bytes: grown.bytes, index: grown.text.length }];
+  }
+  // A citation may come before the end of the mark it names.
+  if (answer.marks.some((mark) => mark.text_end > answer.bytes)) {
+    grown.marks = answer.marks.map((mark) => (mark.text_end > answer.bytes ? toMark(grown, mark) : mark));
+  }
+  return grown;
+}
+
+function cutText(answer: Answer, offset: number): Answer {
+  const text = answer.text.slice(0, indexOfByte(answer.text, answer.anchors, offset));
+  return {
+    ...withText(answer, text),
+    marks: answer.marks.filter((mark) => mark.text_end <= offset),
+  };
+}
+
+function reduce(answer: Answer, event: StreamEvent): Answer | null {
+  switch (event.type) {
+    case 'status':
+      return { ...answer, stage: event.stage };
+    case 'sources':
+      return { ...answer, sources: event.passages, coverage: event.coverage ?? null };
+    case 'token':
+      return appendText(answer, event.offset, event.text);
+    case 'citation':
+      return { ...answer, marks: [...answer.marks, toMark(answer, event)] };
+    case 'rewind':
+      return cutText(answer, event.offset);
+    case 'done':
+    case 'cancelled':
+    case 'failed':
+    case 'expired':
+      return {
+        ...answer,
+        status: event.type,
+        stage: '',
+        meta: event.meta ?? answer.meta,
+        error: event.error ?? null,
+      };
+  }
+}
+
+export function applyEvent(answer: Answer, event: StreamEvent): Applied {
+  if (event.seq <= answer.seq || answer.status !== 'streaming') return { answer, gap: false };
+  if ((event.first_seq ?? event.seq) > answer.seq + 1) return { answer, gap: true };
+  const next = reduce(answer, event);
+  if (next === null) return { answer, gap: true };
+  return { answer: { ...next, seq: event.seq }, gap: false };
+}

@@ -1,0 +1,56 @@
+// Who may talk to us: the Host, Origin and access-token rules. Pure.
+//
+// Host guards against DNS rebinding (a page whose name was pointed at our address), Origin against other pages in the
+// user's browser, the token against everyone else once we listen beyond loopback.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "frontend/server/edge/http.h"
+
+namespace answermill::frontend {
+
+// Where a connection came in.
+struct ListenScope {
+  bool loopback = true;
+  bool wildcard = false;  // 0.0.0.0 or [::]: any of this machine's addresses
+};
+
+inline constexpr std::string_view kTokenCookie = "answermill_token";
+
+class AccessPolicy {
+ public:
+  AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins, std::string token);
+
+  // A name or address that we listen on; allowed as Host from then on.
+  void allow_host(std::string host);
+
+  // `host` is the header's value, with or without a port.
+  bool host_allowed(std::string_view host, const ListenScope& scope) const;
+
+  // An absent Origin (empty) is allowed: browsers always send it where it matters.
+  bool origin_allowed(std::string_view origin, std::string_view host) const;
+
+  // Bearer header, `token` in the query or the cookie. Takes the same time for every wrong token of one length.
+  bool token_presented(const Request& request) const;
+  bool token_matches(std::string_view offered) const;
+  bool has_token() const { return !token_.empty(); }
+
+ private:
+  std::vector<std::string> hosts_;    // lower case, without port
+  std::vector<std::string> origins_;  // lower case
+  std::string token_;
+};
+
+// The host of "host:port" in lower case, brackets and a final dot removed; empty when it is not a valid authority.
+std::string host_of(std::string_view authority);
+
+bool is_loopback_host(std::string_view host);
+bool is_ip_literal(std::string_view host);
+
+// The value of one cookie in a Cookie header; empty when absent.
+std::string_view cookie_value(std::string_view header, std::string_view name);
+
+}  // namespace answermill::frontend

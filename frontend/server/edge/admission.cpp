@@ -1,0 +1,71 @@
+#include "frontend/server/edge/admission.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+namespace answermill::frontend {
+namespace {
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+bool under(std::string_view path, std::string_view folder) {
+  return path.substr(0, folder.size()) == folder &&
+         (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+}  // namespace
+
+Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival& arrival) {
+  const auto hosts = std::count_if(request.headers.begin(), request.headers.end(),
+                                   [](const auto& header) { return header.first == "host"; });
+  if (hosts > 1) return {400, "The request names more than one host."};
+  if (hosts == 0 && !arrival.http10) return {400, "The request names no host."};
+  const std::string_view host = request.header("host");
+  if (hosts == 1 && !policy.host_allowed(host, arrival.scope)) {
+    return {403, "This server does not answer for that host name. Allow it with --allowed-host."};
+  }
+  if (!arrival.authority.empty() && !policy.host_allowed(arrival.authority, arrival.scope)) {
+    return {403, "This server is no proxy."};
+  }
+  const bool reads = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
+  if ((!reads || arrival.upgrade) && !policy.origin_allowed(request.header("origin"), host)) {
+    return {403, "A page of another origin may not do this. Allow it with --allowed-origin."};
+  }
+  const bool open = request.path == "/healthz" || request.path == "/readyz";
+  if (!arrival.scope.loopback && !open && !policy.token_presented(request)) {
+    return {401, "The access token is missing or wrong. Open the address with ?token=… that the server printed."};
+  }
+  return {};
+}
+
+std::string token_cookie(std::string_view token) {
+  constexpr int kDays = 30;
+  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", kTokenCookie, token, kDays * 86'400);
+}
+
+bool wants_html(const Request& request) {
+  for (const std::string_view folder : {"/api", "/ws", "/v1", "/healthz", "/readyz"}) {
+    if (under(request.path, folder)) return false;
+  }
+  return request.header("accept").find("text/html") != std::string_view::npos;
+}
+
+bool header_lists(std::string_view value, std::string_view token) {
+  while (!value.empty()) {
+    const std::size_t end = std::min(value.find(','), value.size());
+    std::string_view item = value.substr(0, end);
+    while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
+    while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
+    if (equals_ignoring_case(item, token)) return true;
+    value.remove_prefix(std::min(end + 1, value.size()));
+  }
+  return false;
+}
+
+}  // namespace answermill::frontend

@@ -1,0 +1,51 @@
+// Bytes that wait for one peer, and how they get to the kernel.
+//
+// Small pieces are joined; large and shared ones are kept as they are. At most kWriteBytes go into one system call.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace answermill::frontend {
+
+class OutputQueue {
+ public:
+  static constexpr std::size_t kWriteBytes = 64 * 1024;
+
+  void append(std::string_view bytes);
+  void append(std::string&& bytes);
+  void append(std::shared_ptr<const std::string> bytes);
+
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+  enum class Outcome {
+    kEmpty,    // everything is with the kernel
+    kBlocked,  // the kernel takes no more now
+    kMore,     // the budget is used up, the kernel would take more
+    kFailed,   // the connection is broken
+  };
+  // Writes up to `budget` bytes to a non-blocking socket; adds what the kernel took to `written`.
+  Outcome write_to(int fd, std::size_t budget, std::size_t& written);
+
+  // Frees everything, also the buffer kept for the next turn.
+  void clear();
+
+ private:
+  struct Segment {
+    std::string own;
+    std::shared_ptr<const std::string> shared;  // when set, `own` is unused
+    std::string_view view() const { return shared ? std::string_view(*shared) : std::string_view(own); }
+  };
+  void consume(std::size_t bytes);
+
+  std::vector<Segment> segments_;  // from first_ on
+  std::size_t first_ = 0;
+  std::size_t offset_ = 0;  // into segments_[first_]
+  std::size_t size_ = 0;
+};
+
+}  // namespace answermill::frontend

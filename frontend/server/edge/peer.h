@@ -1,0 +1,125 @@
+// One TCP connection: reads at the pace its protocol asks for, writes once per loop turn, and ends in bounded time.
+//
+// Thread: the loop's. Owns: the socket, the output queue and the protocol spoken on it.
+// A protocol may call anything here from within its callbacks; it is destroyed only on a clean stack.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "frontend/server/edge/access_policy.h"
+#include "frontend/server/edge/output_queue.h"
+#include "frontend/server/edge/route_table.h"
+#include "frontend/server/edge/server.h"
+#include "frontend/server/edge/static_files.h"
+#include "frontend/server/edge/websocket_engine.h"
+
+namespace answermill::frontend {
+
+using TimePoint = std::chrono::steady_clock::time_point;
+
+class PeerProtocol {
+ public:
+  virtual ~PeerProtocol() = default;
+  virtual void on_bytes(std::string_view bytes) = 0;  // valid during the call
+  virtual void on_end() = 0;                          // the peer will send nothing more
+  virtual void on_written() = 0;                      // the kernel has taken everything that was queued
+  virtual void on_tick(TimePoint now) = 0;            // every EdgeContext::tick
+  virtual void on_stop() = 0;                         // the server is going away: finish soon
+  virtual void on_gone() = 0;                         // the connection is over; the last call
+};
+
+class Peer;
+
+// What all connections of one server share.
+struct EdgeContext {
+  EdgeContext(boost::asio::io_context& loop, EdgeConfig settings)
+      : io(loop),
+        config(std::move(settings)),
+        policy(config.allowed_hosts, config.allowed_origins, config.access_token),
+        engines(config.limits.websocket_message_bytes) {}
+
+  boost::asio::io_context& io;
+  EdgeConfig config;
+  AccessPolicy policy;
+  RouteTable routes;
+  StaticFiles files;
+  WebSocketEngines engines;
+  std::vector<char> read_buffer = std::vector<char>(64 * 1024);  // one read at a time on one thread: shared
+  std::unordered_map<Peer*, std::shared_ptr<Peer>> peers;
+  std::vector<std::shared_ptr<Peer>> dirty;  // have something queued since the last flush
+  bool flush_posted = false;
+  bool stopping = false;
+  TimePoint now = std::chrono::steady_clock::now();  // of the last tick: exact enough for timeouts
+  std::chrono::milliseconds tick{1000};
+};
+
+class Peer : public std::enable_shared_from_this<Peer> {
+ public:
+  Peer(std::shared_ptr<EdgeContext> context, boost::asio::ip::tcp::socket socket, ListenScope scope,
+       std::string address);
+
+  void start(std::unique_ptr<PeerProtocol> protocol);
+  // Another protocol takes over; the old one gets no further call.
+  void become(std::unique_ptr<PeerProtocol> protocol);
+
+  // Queued, and written at the end of the loop turn. Ignored once the connection is over.
+  void write(std::string_view bytes);
+  void write(std::string&& bytes);
+  void write(std::shared_ptr<const std::string> bytes);
+  std::size_t pending_bytes() const { return queue_.size(); }
+
+  void pause_reading() { reading_ = false; }
+  void resume_reading();
+
+  // Writes what is queued, ends our direction, reads on (the bytes are thrown away) until the peer ends its own, and
+  // closes. Closing at once would answer bytes still under way with a reset, which destroys our last words.
+  void finish(std::chrono::milliseconds idle, std::chrono::milliseconds total);
+  // Cuts the connection; on_gone follows on a clean stack.
+  void abort();
+  // Cuts it now; for the server's own end, never from within a protocol.
+  void destroy();
+
+  void tick();
+  void stop();
+  void flush();
+
+  bool open() const { return !closed_; }
+  EdgeContext& context() { return *context_; }
+  const ListenScope& scope() const { return scope_; }
+  const std::string& address() const { return address_; }
+
+ private:
+  void mark_dirty();
+  void wait_readable();
+  void on_readable();
+  void wait_writable();
+  void wrote_everything();
+
+  std::shared_ptr<EdgeContext> context_;
+  boost::asio::ip::tcp::socket socket_;
+  ListenScope scope_;
+  std::string address_;
+  std::unique_ptr<PeerProtocol> protocol_;
+  OutputQueue queue_;
+  bool reading_ = true;
+  bool waiting_readable_ = false;
+  bool waiting_writable_ = false;
+  bool dirty_ = false;
+  bool finishing_ = false;
+  bool shut_ = false;         // our direction has ended
+  bool input_ended_ = false;  // the peer's direction has ended
+  bool closed_ = false;
+  TimePoint last_progress_;  // of writing
+  TimePoint last_read_;      // while finishing
+  TimePoint finish_by_;
+  std::chrono::milliseconds finish_idle_{};
+};
+
+}  // namespace answermill::frontend

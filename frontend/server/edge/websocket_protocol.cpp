@@ -1,0 +1,171 @@
+#include "frontend/server/edge/websocket_protocol.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "frontend/server/edge/admission.h"
+#include "shared/log/log.h"
+
+namespace answermill::frontend {
+namespace {
+
+constexpr std::uint16_t kAbnormal = 1006;
+constexpr std::uint16_t kServiceRestart = 1012;
+
+// The first of the client's offers that the route speaks; empty when there is none.
+std::string choose_subprotocol(const Request& request, const std::vector<std::string>& spoken) {
+  for (const auto& [name, value] : request.headers) {
+    if (name != "sec-websocket-protocol") continue;
+    for (const auto& candidate : spoken) {
+      if (header_lists(value, candidate)) return candidate;
+    }
+  }
+  return {};
+}
+
+// Only what the handshake needs: the engine keeps its request, and has limits of its own on its size.
+std::string handshake_request(const WebSocketHandle& handle) {
+  const Request& request = handle.request();
+  std::string out = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+  out.append("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ").append(request.header("sec-websocket-key"));
+  if (!handle.subprotocol().empty()) out.append("\r\nSec-WebSocket-Protocol: ").append(handle.subprotocol());
+  return out += "\r\n\r\n";
+}
+
+}  // namespace
+
+WebSocketHandle::WebSocketHandle(Request request, std::string subprotocol)
+    : request_(std::move(request)), subprotocol_(std::move(subprotocol)) {}
+
+void WebSocketHandle::send_text(std::string_view text) {
+  if (protocol_ != nullptr) protocol_->send(true, text);
+}
+
+void WebSocketHandle::send_binary(std::string_view bytes) {
+  if (protocol_ != nullptr) protocol_->send(false, bytes);
+}
+
+void WebSocketHandle::close(std::uint16_t code, std::string_view reason) {
+  if (protocol_ != nullptr) protocol_->close(code, reason);
+}
+
+std::size_t WebSocketHandle::pending_bytes() const { return protocol_ == nullptr ? 0 : protocol_->pending_bytes(); }
+
+std::unique_ptr<WebSocketProtocol> WebSocketProtocol::make(Peer& peer, Request request, const WebSocketRoute& route,
+                                                           Refusal& refusal) {
+  std::string subprotocol = choose_subprotocol(request, route.subprotocols);
+  auto handle = std::make_shared<WebSocketHandle>(std::move(request), std::move(subprotocol));
+  auto session = route.handler(handle->request(), handle, refusal);
+  if (!session) return nullptr;
+  return std::unique_ptr<WebSocketProtocol>(new WebSocketProtocol(peer, std::move(handle), std::move(session)));
+}
+
+WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle> handle,
+                                     std::unique_ptr<WebSocketSession> session)
+    : peer_(peer),
+      handle_(std::move(handle)),
+      session_(std::move(session)),
+      engine_(peer.context().engines.make(*this, std::string(handle_->subprotocol()))),
+      last_heard_(peer.context().now) {
+  handle_->attach(this);
+}
+
+WebSocketProtocol::~WebSocketProtocol() { handle_->attach(nullptr); }
+
+void WebSocketProtocol::begin(std::string input) {
+  engine_->receive(handshake_request(*handle_));
+  if (!input.empty() && opened_) engine_->receive(input);
+  after_engine();
+}
+
+void WebSocketProtocol::on_bytes(std::string_view bytes) {
+  last_heard_ = peer_.context().now;
+  ping_sent_ = false;
+  if (session_ended_) return;
+  engine_->receive(bytes);
+  after_engine();
+}
+
+void WebSocketProtocol::after_engine() {
+  if (session_ended_ || engine_->state() != WebSocketEngine::State::kClosed) return;
+  const auto& limits = peer_.context().config.limits;
+  peer_.finish(limits.close_timeout, limits.close_timeout);
+  end_session(engine_->close_code());
+}
+
+void WebSocketProtocol::on_output(std::string_view bytes) { peer_.write(bytes); }
+
+void WebSocketProtocol::on_handshake() {
+  opened_ = true;
+  session_->on_open();
+}
+
+void WebSocketProtocol::on_message(bool text, std::string_view payload) {
+  if (session_ended_) return;
+  if (text) {
+    session_->on_text(payload);
+  } else {
+    session_->on_binary(payload);
+  }
+}
+
+void WebSocketProtocol::send(bool text, std::string_view payload) {
+  if (session_ended_ || engine_->state() != WebSocketEngine::State::kOpen) return;
+  if (peer_.pending_bytes() > peer_.context().config.limits.queue_bytes) {
+    log::warn("edge: a session queued more than {} bytes for one client; it is cut",
+              peer_.context().config.limits.queue_bytes);
+    return peer_.abort();
+  }
+  std::string header;
+  append_frame_header(header, text, payload.size());
+  peer_.write(std::string_view(header));
+  peer_.write(payload);
+  drain_due_ = true;
+}
+
+void WebSocketProtocol::close(std::uint16_t code, std::string_view reason) {
+  if (session_ended_ || engine_->state() != WebSocketEngine::State::kOpen) return;
+  engine_->close(code, reason);
+  close_by_ = peer_.context().now + peer_.context().config.limits.close_timeout;
+  // Some codes end the connection at once. The session may be the caller, so its on_close waits for a clean stack.
+  if (engine_->state() != WebSocketEngine::State::kClosed) return;
+  const auto& limits = peer_.context().config.limits;
+  peer_.finish(limits.close_timeout, limits.close_timeout);
+}
+
+void WebSocketProtocol::end_session(std::uint16_t code) {
+  if (std::exchange(session_ended_, true)) return;
+  if (opened_) session_->on_close(code);
+}
+
+void WebSocketProtocol::on_end() {
+  // Without a close frame; nothing can be said to a peer that has gone.
+  peer_.abort();
+}
+
+void WebSocketProtocol::on_written() {
+  if (session_ended_ || !std::exchange(drain_due_, false)) return;
+  if (engine_->state() == WebSocketEngine::State::kOpen) session_->on_drain();
+}
+
+void WebSocketProtocol::on_tick(TimePoint now) {
+  const auto& limits = peer_.context().config.limits;
+  if (now > close_by_) return peer_.abort();
+  if (engine_->state() != WebSocketEngine::State::kOpen) return;
+  const auto silent = now - last_heard_;
+  if (!ping_sent_ && silent > limits.ping_interval) {
+    engine_->ping();
+    ping_sent_ = true;
+  } else if (ping_sent_ && silent > limits.ping_interval + limits.pong_timeout) {
+    peer_.abort();
+  }
+}
+
+void WebSocketProtocol::on_stop() { close(kServiceRestart, "the server restarts"); }
+
+void WebSocketProtocol::on_gone() {
+  const bool over = engine_->state() == WebSocketEngine::State::kClosed;
+  end_session(over ? engine_->close_code() : kAbnormal);
+}
+
+}  // namespace answermill::frontend

@@ -1,0 +1,81 @@
+// WebSocket on one connection: the engine's bytes on our socket, our timers, and the session's callbacks.
+//
+// Thread: the loop's. Owned by its Peer. Owns the session and the engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "frontend/server/edge/http.h"
+#include "frontend/server/edge/peer.h"
+#include "frontend/server/edge/route_table.h"
+#include "frontend/server/edge/websocket_engine.h"
+
+namespace answermill::frontend {
+
+class WebSocketProtocol;
+
+// What a session holds: harmless after the connection has ended. Sends before on_open() are ignored.
+class WebSocketHandle final : public WebSocket {
+ public:
+  WebSocketHandle(Request request, std::string subprotocol);
+  void send_text(std::string_view text) override;
+  void send_binary(std::string_view bytes) override;
+  void close(std::uint16_t code, std::string_view reason) override;
+  std::size_t pending_bytes() const override;
+  const Request& request() const override { return request_; }
+  std::string_view subprotocol() const override { return subprotocol_; }
+
+  void attach(WebSocketProtocol* protocol) { protocol_ = protocol; }  // null: the connection is over
+
+ private:
+  Request request_;
+  std::string subprotocol_;
+  WebSocketProtocol* protocol_ = nullptr;
+};
+
+class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
+ public:
+  // Agrees on a subprotocol and asks the handler for a session; null when it refuses.
+  static std::unique_ptr<WebSocketProtocol> make(Peer& peer, Request request, const WebSocketRoute& route,
+                                                 Refusal& refusal);
+  ~WebSocketProtocol() override;
+
+  // Answers the handshake; `input` is what came in behind the upgrade request.
+  void begin(std::string input);
+
+  void on_bytes(std::string_view bytes) override;
+  void on_end() override;
+  void on_written() override;
+  void on_tick(TimePoint now) override;
+  void on_stop() override;
+  void on_gone() override;
+
+  void send(bool text, std::string_view payload);
+  void close(std::uint16_t code, std::string_view reason);
+  std::size_t pending_bytes() const { return peer_.pending_bytes(); }
+
+ private:
+  WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle> handle, std::unique_ptr<WebSocketSession> session);
+
+  void on_output(std::string_view bytes) override;
+  void on_handshake() override;
+  void on_message(bool text, std::string_view payload) override;
+  void after_engine();
+  void end_session(std::uint16_t code);
+
+  Peer& peer_;
+  std::shared_ptr<WebSocketHandle> handle_;
+  std::unique_ptr<WebSocketSession> session_;
+  std::unique_ptr<WebSocketEngine> engine_;
+  bool opened_ = false;
+  bool session_ended_ = false;
+  bool drain_due_ = false;  // a session's message was queued since the last drain
+  bool ping_sent_ = false;
+  TimePoint last_heard_;
+  TimePoint close_by_ = TimePoint::max();
+};
+
+}  // namespace answermill::frontend

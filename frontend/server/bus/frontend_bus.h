@@ -13,7 +13,7 @@
 #include "shared/messages/jobs.h"
 #include "shared/messages/query.h"
 #include "shared/messages/submit.h"
-#include "workers/runtime/stage.h"
+#include "shared/bus/job.h"
 
 namespace boost::asio {
 class io_context;
@@ -64,6 +64,6 @@ class FrontendBus {
 
 // `record` takes the jobs of the record stage; it may finish them later, from any thread.
 std::unique_ptr<FrontendBus> make_frontend_bus(boost::asio::io_context& loop, const BusEndpoints& endpoints,
-                                               std::function<void(runtime::Job, std::shared_ptr<runtime::JobHandle>)> record);
+                                               std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record);
 
 }  // namespace answermill::frontend

@@ -73,6 +73,8 @@ function closing(text: string, i: number, fence: string): number {
     if (end === i + fence.length || /\s/.test(text[end - 1] as string)) continue;
     if (fence.startsWith('_') && isWord(text[end + fence.length])) continue;
     if (fence.length === 1 && (text[end + 1] === fence || text[end - 1] === fence)) continue;
+    // In a run of three the inner emphasis closes first.
+    while (fence.length === 2 && text[end + 2] === fence[0]) ++end;
     return end;
   }
   return -1;

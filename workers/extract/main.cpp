@@ -1,0 +1,76 @@
+// answermill-extract: turns documents into pages and chunks.
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "shared/config/config.h"
+#include "shared/log/log.h"
+#include "shared/store/blob_store.h"
+#include "workers/extract/extractor.h"
+#include "workers/extract/pdf_parser.h"
+#include "workers/extract/zygote.h"
+#include "workers/runtime/worker.h"
+
+namespace {
+
+struct Settings {
+  answermill::runtime::WorkerOptions worker;
+  std::string data = "data";
+  std::int64_t slots = 2;
+  std::int64_t page_seconds = 30;
+  std::int64_t parser_megabytes = 1536;
+};
+
+void describe(answermill::config::Table& table, Settings& settings) {
+  table.text("work-endpoint", &settings.worker.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
+             "where the broker hands out jobs");
+  table.text("events-endpoint", &settings.worker.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
+             "where the broker takes events");
+  table.text("data", &settings.data, {"ANSWERMILL_DATA_DIR"}, "DIR",
+             "data folder; documents are in its blobs folder");
+  table.integer("slots", &settings.slots, 1, 64, {"ANSWERMILL_EXTRACT_SLOTS"}, "JOBS",
+                "jobs at once, one thread and one parser process each (1-64)");
+  table.integer("page-timeout", &settings.page_seconds, 1, 3600, {"ANSWERMILL_EXTRACT_PAGE_TIMEOUT"},
+                "SECONDS", "time one page may take (1-3600)");
+  table.integer("parser-memory", &settings.parser_megabytes, 64, 65536, {"ANSWERMILL_EXTRACT_PARSER_MEMORY"},
+                "MB", "address space of one parser beyond the document itself (64-65536)");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  namespace extract = answermill::extract;
+  Settings settings;
+  answermill::config::Table table("answermill-extract", "turns documents into pages and chunks");
+  describe(table, settings);
+  const auto loaded = table.load(argc, argv);
+  if (!loaded) {
+    fmt::print(stderr, "answermill-extract: {}\n", loaded.error().message);
+    return 2;
+  }
+  if (loaded->exit_now) return 0;
+  answermill::log::init("extract");
+
+  // Before any thread or ZeroMQ context: the process that parsers are forked from.
+  extract::ParserLimits limits;
+  limits.memory_bytes = static_cast<std::uint64_t>(settings.parser_megabytes) << 20U;
+  auto zygote = extract::Zygote::start(limits, extract::run_pdf_parser);
+  if (!zygote) {
+    answermill::log::error("{}", zygote.error().message);
+    return 1;
+  }
+
+  const answermill::store::BlobStore blobs(settings.data + "/blobs");
+  extract::ExtractorOptions options;
+  options.session.page = std::chrono::seconds(settings.page_seconds);
+  options.idle_parsers = static_cast<std::size_t>(settings.slots);
+  extract::Extractor extractor(*zygote, blobs, options);
+  const auto stage = answermill::runtime::make_sync_stage(
+      "extract", static_cast<std::uint32_t>(settings.slots), "pdf, text, markdown",
+      [&](const answermill::runtime::Job& job, answermill::runtime::JobHandle& handle) {
+        return extractor.handle(job, handle);
+      });
+  return answermill::runtime::run_worker(settings.worker, *stage);
+}

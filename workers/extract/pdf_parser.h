@@ -1,0 +1,15 @@
+// The sandboxed side of PDF reading: the only code that runs poppler.
+//
+// Thread: the parser process has one. Errors: those of the document go to the worker as replies; the rest
+// ends it.
+#pragma once
+
+#include "workers/extract/zygote.h"
+
+namespace answermill::extract {
+
+// A ParserMain. Maps `document`, says whether it opened, then answers page requests with text in physical
+// layout.
+int run_pdf_parser(int session, int document, const ParserLimits& limits);
+
+}  // namespace answermill::extract

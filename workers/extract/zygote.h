@@ -1,0 +1,62 @@
+// A process forked before any thread or ZeroMQ context exists, which forks sandboxed parsers on request.
+//
+// Thread: start() from main() before anything else; spawn() and kill() from any thread afterwards.
+// Owns: the zygote process. It ends, and kills its parsers, when this object or the worker's whole process is
+// gone (end of file on its socket, and PR_SET_PDEATHSIG for kill -9). A parser has no network when the kernel
+// lets us take it away, no privileges to gain, and limits on memory, processor time, open files and written
+// bytes (none).
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "shared/base/result.h"
+#include "shared/base/unix_fd.h"
+
+namespace answermill::extract {
+
+struct ParserLimits {
+  std::uint64_t memory_bytes = 1536ULL << 20U;  // address space, beyond the mapped document
+  std::chrono::seconds processor_time{600};     // of one parser's life
+  std::chrono::seconds idle{20};                // without a request it leaves
+};
+
+// What a parser runs: serves page requests on `session` until it is closed. Returns the exit code.
+using ParserMain = int (*)(int session, int document, const ParserLimits& limits);
+
+// The worker's ends of a fresh parser.
+struct ParserHandle {
+  std::uint64_t id = 0;
+  UniqueFd session;  // stream socket
+  UniqueFd status;   // the zygote writes the pid, and at the end the wait status, as int32 each
+  UniqueFd errors;   // what the parser writes to stderr; non-blocking
+};
+
+class Zygote {
+ public:
+  // Forks. Errors: kInternal.
+  static Result<Zygote> start(const ParserLimits& limits, ParserMain parser);
+  ~Zygote() = default;
+  Zygote(Zygote&& other) noexcept
+      : control_(std::move(other.control_)), pid_(other.pid_), next_id_(other.next_id_.load()) {}
+  Zygote& operator=(Zygote&&) = delete;
+
+  // The parser gets a duplicate of `document`. Errors: kUnavailable when the zygote is gone or out of
+  // descriptors.
+  Result<ParserHandle> spawn(int document);
+  void kill(std::uint64_t id);
+
+  pid_t pid() const { return pid_; }
+
+ private:
+  Zygote(UniqueFd control, pid_t pid) : control_(std::move(control)), pid_(pid) {}
+
+  UniqueFd control_;
+  pid_t pid_;
+  std::atomic<std::uint64_t> next_id_{1};
+};
+
+}  // namespace answermill::extract

@@ -45,9 +45,11 @@ function tokensOf(model, messages, turn) {
     return said.join('').trimEnd().split(/(?<= )/);
   }
   if (model.startsWith('long')) {
-    const line = 'All work and no play makes a long answer, and every byte of it must arrive [1]. ';
+    // Every line differs, so that a line lost or repeated shows.
     const size = number * 1024 * 1024;
-    return line.repeat(Math.ceil(size / line.length)).slice(0, size).match(/.{1,64}/gs);
+    let text = '';
+    for (let i = 1; text.length < size; i++) text += `Line ${i}: every byte of a long answer must arrive, in order [1].\n`;
+    return text.slice(0, size).match(/.{1,64}/gs);
   }
   if (model.startsWith('split')) return scripts.match(/.{1,3}/gsu);
   if (model.startsWith('empty')) return [];

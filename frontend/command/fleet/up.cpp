@@ -108,11 +108,12 @@ Result<Stand> prepare(const UpOptions& options) {
 Status check_settings(const std::vector<ChildSpec>& fleet) {
   std::set<std::string> checked;
   std::string problems;
+  std::string missing;
   for (const ChildSpec& child : fleet) {
     const std::string& program = child.command.front();
     if (!checked.insert(program).second) continue;
     if (::access(program.c_str(), X_OK) != 0) {
-      problems += fmt::format("{} is missing: is the installation complete?\n", program);
+      missing += fmt::format("{} is missing: is the installation complete?\n", program);
       continue;
     }
     std::vector<std::string> command = child.command;
@@ -120,6 +121,10 @@ Status check_settings(const std::vector<ChildSpec>& fleet) {
     const Result<Finished> finished = run_to_end(command, child.inherited);
     if (!finished) return finished.error();
     if (finished->exit_code != 0) problems += finished->errors;
+  }
+  if (!missing.empty()) {
+    missing.pop_back();
+    return Error{ErrorCode::kInternal, missing};
   }
   if (problems.empty()) return {};
   while (!problems.empty() && problems.back() == '\n') problems.pop_back();

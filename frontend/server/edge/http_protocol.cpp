@@ -201,14 +201,20 @@ bool HttpProtocol::step_body() {
   const bool endless_line = fed.step == RequestParser::Step::kNeedMore && input_.size() > limits().header_bytes;
   if (fed.step == RequestParser::Step::kRefused || endless_line) {
     const Refusal refusal = endless_line ? Refusal{400, "A chunk of the body is malformed."} : parser_->refusal();
-    if (auto sink = std::move(sink_)) sink->on_abort();
-    exchange_.small_body = false;
-    refuse(refusal.status, refusal.reason);
+    refuse_body(refusal.status, refusal.reason);
     return true;
   }
   body_parsed_ = fed.step == RequestParser::Step::kComplete;
   deliver_body(parser_->take_body());
   return body_parsed_ || fed.consumed > 0;
+}
+
+void HttpProtocol::refuse_body(int status, std::string_view message) {
+  // The answer comes first: a sink that dies with its responder would answer 500.
+  const auto sink = std::move(sink_);
+  exchange_.small_body = false;
+  refuse(status, message);
+  if (sink) sink->on_abort();
 }
 
 void HttpProtocol::deliver_body(std::string piece) {
@@ -308,9 +314,7 @@ void HttpProtocol::on_tick(TimePoint now) {
       return refuse(408, "The request did not arrive in time.");
     case State::kBody:
       if (sink_busy_ || waited <= limits().body_timeout) return;
-      if (auto sink = std::move(sink_)) sink->on_abort();
-      exchange_.small_body = false;
-      return refuse(408, "The request's body did not arrive in time.");
+      return refuse_body(408, "The request's body did not arrive in time.");
     case State::kWaiting:
     case State::kClosing: return;
   }

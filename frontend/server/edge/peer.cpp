@@ -176,6 +176,7 @@ void Peer::destroy() {
   const auto self = shared_from_this();
   context_->peers.erase(this);
   if (auto protocol = std::move(protocol_)) protocol->on_gone();
+  if (context_->on_peer_gone) context_->on_peer_gone();
 }
 
 void Peer::tick() {

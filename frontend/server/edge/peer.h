@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +57,7 @@ struct EdgeContext {
   std::vector<std::shared_ptr<Peer>> dirty;  // have something queued since the last flush
   bool flush_posted = false;
   bool stopping = false;
+  std::function<void()> on_peer_gone;  // may be empty
   TimePoint now = std::chrono::steady_clock::now();  // of the last tick: exact enough for timeouts
   std::chrono::milliseconds tick{1000};
 };

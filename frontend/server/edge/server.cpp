@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <utility>
 
@@ -117,6 +118,7 @@ EdgeServer::EdgeServer(boost::asio::io_context& io, EdgeConfig config)
 
 EdgeServer::~EdgeServer() {
   impl_->ended = true;
+  impl_->context->on_peer_gone = nullptr;
   impl_->timer.cancel();
   for (const auto& acceptor : impl_->acceptors) acceptor->stop();
   impl_->cut_all();
@@ -157,6 +159,12 @@ void EdgeServer::stop(std::function<void()> done) {
   std::vector<std::shared_ptr<Peer>> peers;
   for (const auto& [raw, peer] : context.peers) peers.push_back(peer);
   for (const auto& peer : peers) peer->stop();
+  context.on_peer_gone = [weak = impl_->weak_from_this()] {
+    if (const auto self = weak.lock()) self->check_stopped();
+  };
+  boost::asio::post(context.io, [weak = impl_->weak_from_this()] {
+    if (const auto self = weak.lock()) self->check_stopped();
+  });
 }
 
 std::size_t EdgeServer::connections() const { return impl_->context->peers.size(); }

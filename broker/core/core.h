@@ -152,6 +152,7 @@ class Core {
 
   // intake.cpp
   void on_submit(const messages::Submit& submit, TimePoint now);
+  bool adopted_already(const messages::Submit& submit) const;
   void on_repeated_submit(const messages::Submit& submit, const messages::StoredRequest& known, TimePoint now);
   void on_cancel(const messages::Cancel& cancel, TimePoint now);
   void acknowledge(const std::string& topic, const messages::SubmitAck& ack);

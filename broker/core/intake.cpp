@@ -64,11 +64,27 @@ std::optional<Error> Core::refusal(const Submit& submit) const {
   return std::nullopt;
 }
 
+bool Core::adopted_already(const Submit& submit) const {
+  if (!submit.stream) return false;
+  const auto stream = streams_.find(submit.stream->id);
+  return stream != streams_.end() && !stream->second.has_spec;
+}
+
 void Core::on_submit(const Submit& submit, TimePoint now) {
   SubmitAck ack{submit.job.request_id, {}, boot_, ErrorCode::kOk, {}, 0};
   const std::string key = request_key(submit.job);
   if (const auto known = requests_.find(key); known != requests_.end()) {
     on_repeated_submit(submit, known->second, now);
+    return;
+  }
+  if (adopted_already(submit)) {
+    // A worker brought this question back before its frontend did, and the journal never saw it.
+    StoredRequest request{streams_.at(submit.stream->id).owner, submit.stream->id, digest_of(submit)};
+    Transition transition;
+    transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
+    requests_[key] = request;
+    commit(std::move(transition), now);
+    on_repeated_submit(submit, request, now);
     return;
   }
   if (const auto error = refusal(submit)) {

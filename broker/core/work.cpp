@@ -116,6 +116,7 @@ std::uint64_t Core::adopt(Worker& worker, const HeldJob& held, TimePoint now) {
     }
     Job job;
     job.stored.spec = held.spec;
+    job.state = JobState::kWaiting;
     put_job(transition, job);
     add_job(std::move(job));
     commit(std::move(transition), now);

@@ -59,6 +59,8 @@ class SyncStage : public Stage {
       }
       if (next.second->cancelled()) continue;
       next.second->progress(0);  // it has started
+      const auto& spec = next.first.spec;
+      log::debug("event=job_start job={} op={} group={} attempt={}", spec.id, spec.op, spec.group, next.first.attempt);
       next.second->finish(run(next));
     }
   }

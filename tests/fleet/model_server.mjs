@@ -135,7 +135,7 @@ async function chat(body, response, turn, gone) {
   await write(chunk({ role: 'assistant', content: '' }));
   for (let i = 0; i <= tokens.length; i++) {
     if (gone()) return;
-    if (i === plan.cut) { response.destroy(); return; }
+    if (i === plan.cut) { response.socket.destroySoon(); return; } // what was written still arrives
     if (i === plan.stall) return;
     if (i === plan.fail) { await write({ error: { message: 'The model ran out of memory.', type: 'server_error' } }); response.end(); return; }
     if (i === tokens.length) break;

@@ -7,8 +7,10 @@ namespace {
 
 // Shorter repetitions are ordinary words that happen to come again.
 constexpr std::size_t kLeastOverlap = 8;
-// This much of the beginning said again and then another way: the model began another answer.
+// This much of the beginning said again and then another way: the model began another answer. After a whole sentence
+// the next one may honestly begin like the first.
 constexpr std::size_t kTellingBeginning = 16;
+constexpr std::size_t kTellingAfterSentence = 48;
 
 bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 
@@ -58,7 +60,8 @@ Continuation::Step Continuation::settle(bool at_end) {
 }
 
 bool Continuation::begins_anew() const {
-  if (common_start(prefix_, held_) >= std::min(kTellingBeginning, prefix_.size())) return true;
+  const std::size_t telling = unfinished_sentence(prefix_).empty() ? kTellingAfterSentence : kTellingBeginning;
+  if (common_start(prefix_, held_) >= std::min(telling, prefix_.size())) return true;
   // A sentence with a capital in the middle of a sentence, and nothing that joins them.
   const char last = prefix_.back();
   const bool inside = std::string_view(".!?:;]\n\"'*)-(/ ").find(last) == std::string_view::npos;

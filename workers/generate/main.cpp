@@ -57,7 +57,9 @@ config::Table table_of(GenerateConfig& values) {
 
 generate::ModelConfig model_of(const GenerateConfig& values) {
   generate::ModelConfig model;
-  const bool deepseek = !values.deepseek_key.empty() && values.key.empty();
+  // A key is shown to its own service only: another server's address keeps DeepSeek's key at home.
+  const bool elsewhere = !values.base_url.empty() && values.base_url.find("deepseek") == std::string::npos;
+  const bool deepseek = !values.deepseek_key.empty() && values.key.empty() && !elsewhere;
   model.key = deepseek ? values.deepseek_key : values.key;
   model.base_url = values.base_url;
   model.model = values.model;

@@ -36,7 +36,7 @@ void ModelAnswer::begin() {
   request_.max_tokens = work_.request.max_tokens > 0 ? work_.request.max_tokens : config.max_tokens;
   request_.messages = build_prompt(work_, job_.stream.text);
   send();
-  arm_watch(began_ + config.first_token_timeout);
+  arm_watch(Wait::kFirstSign, began_ + config.first_token_timeout);
 }
 
 void ModelAnswer::send() {
@@ -98,8 +98,9 @@ void ModelAnswer::take_data(std::string_view data) {
   }
   if (!chunk->text.empty()) take_text(chunk->text);
   if (!chunk->text.empty() || chunk->thinking) {
-    alive_ = true;
     last_sign_ = Clock::now();
+    if (!alive_) arm_watch(Wait::kNextSign, last_sign_ + setting_.config->gap_timeout);
+    alive_ = true;
     handle_->progress(0);
   }
   if (!chunk->finish_reason.empty()) finish_reason_ = chunk->finish_reason;
@@ -144,18 +145,18 @@ void ModelAnswer::take_status(Result<int> status) {
   complete();
 }
 
-void ModelAnswer::arm_watch(Clock::time_point due) {
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
-  setting_.client->after(std::max(wait, std::chrono::milliseconds(1)), [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->watch();
+void ModelAnswer::arm_watch(Wait wait, Clock::time_point due) {
+  const auto delay = std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now());
+  setting_.client->after(std::max(delay, std::chrono::milliseconds(1)), [weak = weak_from_this(), wait] {
+    if (const auto self = weak.lock()) self->watch(wait);
   });
 }
 
-void ModelAnswer::watch() {
-  if (ended_) return;
+void ModelAnswer::watch(Wait wait) {
+  if (ended_ || (wait == Wait::kFirstSign && alive_)) return;
   const ModelConfig& config = *setting_.config;
   const auto due = alive_ ? last_sign_ + config.gap_timeout : began_ + config.first_token_timeout;
-  if (Clock::now() < due) return arm_watch(due);
+  if (Clock::now() < due) return arm_watch(wait, due);
   setting_.client->cancel(transfer_);
   fail(ErrorCode::kTimeout, alive_ ? "The model server stopped in the middle of the answer." : "The model server is silent.",
        true);

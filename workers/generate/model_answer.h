@@ -42,8 +42,9 @@ class ModelAnswer : public std::enable_shared_from_this<ModelAnswer> {
   void take_data(std::string_view data);
   void take_text(std::string_view text);
   void take_status(Result<int> status);
-  void watch();
-  void arm_watch(Clock::time_point due);
+  enum class Wait { kFirstSign, kNextSign };
+  void arm_watch(Wait wait, Clock::time_point due);
+  void watch(Wait wait);
   void complete();
   void fail(ErrorCode code, std::string message, bool retryable);
   void end(messages::Outcome outcome);

@@ -58,8 +58,10 @@ double Terms::similarity(const Terms& other) const {
 
 Query::Query(std::string_view text, std::string_view context) {
   constexpr double kContextWeight = 0.4;
-  for (const auto& [stem, count] : Terms(context).counts()) weights_[stem] = kContextWeight;
-  for (const auto& [stem, count] : Terms(text).counts()) weights_[stem] = 1;
+  const Terms before(context);
+  const Terms asked(text);
+  for (const auto& [stem, count] : before.counts()) weights_[stem] = kContextWeight;
+  for (const auto& [stem, count] : asked.counts()) weights_[stem] = 1;
   if (weights_.empty()) {
     // Nothing but common words ("who is it?"): then they are what is asked.
     for (const Word& word : text::words_of(text)) weights_[stem(word)] = 1;

@@ -189,6 +189,10 @@ class Splitter {
   // Leading lines of a run that look like headings are one; the rest is split where prose turns into a table.
   std::size_t take_plain(std::size_t first) {
     const std::size_t last = run_end(first);
+    if (all_headings(first, last)) {
+      add(BlockType::kHeading, first, last);
+      return last;
+    }
     std::size_t at = first;
     while (at < last && at - first < 3 && looks_like_heading(view(text_, lines_[at])) &&
            !is_table_row(view(text_, lines_[at])) && heading_may_end(at, last)) {
@@ -201,6 +205,16 @@ class Splitter {
       at = stop;
     }
     return last;
+  }
+
+  // Title and subtitle between blank lines.
+  bool all_headings(std::size_t first, std::size_t last) const {
+    if (last - first > 3) return false;
+    for (std::size_t i = first; i < last; ++i) {
+      const auto line = view(text_, lines_[i]);
+      if (!looks_like_heading(line) || is_table_row(line)) return false;
+    }
+    return true;
   }
 
   // A title-case first line of a paragraph is prose: a heading is followed by a blank line, a new sentence or

@@ -156,6 +156,10 @@ Result<std::vector<Catalog::Drop>> Catalog::unfinished_drops() {
   return drops;
 }
 
+Status Catalog::renew_drop(std::string_view name, std::string_view new_id) {
+  return sql::run(database_, "UPDATE collections SET drop_id = ? WHERE name = ? AND drop_id <> ''", new_id, name);
+}
+
 Status Catalog::finish_drop(std::string_view name) {
   auto transaction = store::Transaction::begin(database_);
   if (!transaction) return transaction.error();

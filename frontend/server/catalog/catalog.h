@@ -38,6 +38,8 @@ class Catalog {
   // Marks the collection and its documents; the same drop again while it is under way.
   Result<Drop> begin_drop(std::string_view name, std::string_view new_id);
   Result<std::vector<Drop>> unfinished_drops();
+  // The drop failed: its next attempt has another id. Nothing happens when none is under way.
+  Status renew_drop(std::string_view name, std::string_view new_id);
   // Removes the rows and blobs. "default" itself stays. Nothing happens when no drop is under way.
   Status finish_drop(std::string_view name);
 

@@ -36,11 +36,6 @@ void WorkerThread::post(std::function<void()> task) {
   wake_.notify_one();
 }
 
-std::size_t WorkerThread::waiting() const {
-  const std::lock_guard lock(mutex_);
-  return tasks_.size();
-}
-
 void WorkerThread::run() {
   std::unique_lock lock(mutex_);
   while (true) {

@@ -13,15 +13,20 @@
 
 namespace answermill::frontend {
 
-class WorkerThread {
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual void post(std::function<void()> task) = 0;
+};
+
+class WorkerThread final : public Executor {
  public:
   explicit WorkerThread(std::string name);
-  ~WorkerThread();
+  ~WorkerThread() override;
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
 
-  void post(std::function<void()> task);
-  std::size_t waiting() const;
+  void post(std::function<void()> task) override;
 
  private:
   void run();

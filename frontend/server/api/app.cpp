@@ -1,0 +1,135 @@
+#include "frontend/server/api/app.h"
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+
+#include "frontend/server/api/native_session.h"
+#include "frontend/server/api/record_stage.h"
+#include "frontend/server/api/routes.h"
+#include "frontend/server/api/ws_stream_session.h"
+#include "frontend/server/dialects/http_json.h"
+#include "shared/log/log.h"
+
+namespace answermill::frontend {
+namespace {
+
+ServerFacts facts_of(const ServerConfig& config) {
+  ServerFacts facts;
+  facts.version = ANSWERMILL_VERSION;
+  facts.upload_bytes = static_cast<std::uint64_t>(config.upload_limit);
+  facts.supported = {".pdf", ".txt", ".md"};
+  return facts;
+}
+
+}  // namespace
+
+// In the order they stand on each other; taken down from the last to the first.
+struct App::Parts {
+  Parts(boost::asio::io_context& io, const ServerConfig& config, EdgeConfig edge_config,
+        std::unique_ptr<store::BlobStore> blob_store, std::unique_ptr<Catalog> opened)
+      : loop(make_asio_loop(io)),
+        blobs(std::move(blob_store)),
+        catalog(std::move(opened)),
+        bus(make_frontend_bus(io, config.endpoints,
+                              [this](bus::Job job, std::shared_ptr<bus::JobHandle> handle) {
+                                record_job(std::move(job), std::move(handle));
+                              })),
+        hub(make_stream_hub(*bus)),
+        disk_thread("disk"),
+        catalog_thread("catalog"),
+        catalog_client(*loop, catalog_thread, *catalog),
+        services{*loop, *bus, *hub, catalog_client, disk_thread, *blobs, facts_of(config), config.settings},
+        documents(services),
+        questions(services),
+        fleet(services),
+        edge(io, std::move(edge_config)) {}
+
+  // Strict work: it goes on whatever clients do, and its outcome is sent from the catalog's thread.
+  void record_job(bus::Job job, std::shared_ptr<bus::JobHandle> handle) {
+    catalog_client.post([job = std::move(job), handle = std::move(handle), now_ms = loop->unix_ms()](Catalog& rows) {
+      messages::Outcome outcome = record(rows, job, now_ms);
+      if (outcome.status != messages::OutcomeStatus::kDone) {
+        log::error("job={} op={} code={} recording failed: {}", job.spec.id, job.spec.op, to_string(outcome.code),
+                   outcome.message);
+      }
+      handle->finish(std::move(outcome));
+    });
+  }
+
+  void add_routes() {
+    Router& router = edge.router();
+    const AnswerContext context{services, documents, questions, answers};
+    add_document_routes(router, context);
+    add_collection_routes(router, context);
+    add_question_routes(router, context);
+    add_status_routes(router, context, fleet);
+    router.websocket("/api/ws", {"answermill.v1"},
+                     [this](const Request&, std::shared_ptr<WebSocket> socket,
+                            Refusal&) -> std::unique_ptr<WebSocketSession> {
+                       const NativeContext native{services, documents, questions, fleet};
+                       return std::make_unique<NativeSession>(native, std::move(socket));
+                     });
+    router.websocket("/ws/stream", {},
+                     [this](const Request& request, std::shared_ptr<WebSocket> socket,
+                            Refusal& refusal) -> std::unique_ptr<WebSocketSession> {
+                       auto identity = ws_stream_identity(request);
+                       if (!identity) {
+                         refusal = {400, "The query parameter user_id is required."};
+                         return nullptr;
+                       }
+                       const WsStreamContext stream{services, questions, fleet, counters};
+                       return std::make_unique<WsStreamSession>(stream, std::move(socket), std::move(*identity));
+                     });
+    router.route("GET", "/ws/status", [this](const Request&, const ResponderPtr& responder) {
+      send_json(*responder, 200,
+                ws_stream::status(counters.statistics(loop->unix_ms()), fleet.uptime_seconds(),
+                                  loop->unix_ms() / 1000));
+    });
+  }
+
+  std::unique_ptr<Loop> loop;
+  std::unique_ptr<store::BlobStore> blobs;
+  std::unique_ptr<Catalog> catalog;
+  std::unique_ptr<FrontendBus> bus;
+  std::unique_ptr<StreamHub> hub;
+  WorkerThread disk_thread;
+  WorkerThread catalog_thread;
+  CatalogClient catalog_client;
+  Services services;
+  DocumentService documents;
+  QuestionService questions;
+  FleetWatch fleet;
+  WsStreamCounters counters;
+  Answers answers;
+  EdgeServer edge;
+};
+
+App::App(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+App::~App() { parts_->answers.clear(); }
+
+Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const ServerConfig& config, EdgeConfig edge) {
+  std::error_code failed;
+  std::filesystem::create_directories(config.data, failed);
+  if (failed) {
+    return Error{ErrorCode::kInvalidArgument, "The data folder " + config.data + " cannot be made: " + failed.message()};
+  }
+  auto blobs = std::make_unique<store::BlobStore>(std::filesystem::path(config.data) / "blobs");
+  const std::int64_t now_ms = make_asio_loop(io)->unix_ms();
+  auto catalog = Catalog::open((std::filesystem::path(config.data) / "catalog.sqlite").string(), *blobs, now_ms);
+  if (!catalog) return catalog.error();
+  auto parts = std::make_unique<Parts>(io, config, std::move(edge), std::move(blobs), std::move(*catalog));
+  parts->add_routes();
+  parts->documents.start();
+  const auto ports = parts->edge.listen();
+  if (!ports) return ports.error();
+  for (const auto port : *ports) log::info("port={} listening", port);
+  return std::unique_ptr<App>(new App(std::move(parts)));
+}
+
+void App::stop(std::function<void()> done) { parts_->edge.stop(std::move(done)); }
+
+}  // namespace answermill::frontend

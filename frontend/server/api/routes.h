@@ -1,0 +1,17 @@
+// The HTTP API on a router.
+//
+// Thread: the loop. Everything referred to must outlive the router's last request.
+#pragma once
+
+#include "frontend/server/api/fleet_watch.h"
+#include "frontend/server/api/sse_answers.h"
+#include "frontend/server/edge/http.h"
+
+namespace answermill::frontend {
+
+void add_document_routes(Router& router, const AnswerContext& context);
+void add_collection_routes(Router& router, const AnswerContext& context);
+void add_question_routes(Router& router, const AnswerContext& context);
+void add_status_routes(Router& router, const AnswerContext& context, const FleetWatch& fleet);
+
+}  // namespace answermill::frontend

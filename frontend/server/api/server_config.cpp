@@ -1,0 +1,122 @@
+#include "frontend/server/api/server_config.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+namespace answermill::frontend {
+namespace {
+
+constexpr char kDefaultListen[] = "localhost:8000";
+
+Result<int> descriptor(const std::string& text) {
+  int fd = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
+  if (error != std::errc() || end != text.data() + text.size() || fd < 0) {
+    return Error{ErrorCode::kInvalidArgument, "--listen-fds: \"" + text + "\" is not a descriptor's number."};
+  }
+  return fd;
+}
+
+Result<std::string> read_token(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string token{std::istreambuf_iterator<char>(file), {}};
+  while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) token.pop_back();
+  if (!file || token.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "--access-token-file: " + path + " cannot be read, or is empty."};
+  }
+  return token;
+}
+
+}  // namespace
+
+config::Table server_table(ServerConfig& config) {
+  config::Table table("answermill-frontend", "Serves the page, the HTTP API and the WebSocket protocols on one port.");
+  table
+      .list("listen", &config.listen, {"ANSWERMILL_LISTEN"}, "HOST:PORT",
+            "where to listen; port 0 picks one (default localhost:8000)")
+      .list("listen-fds", &config.listen_fds, {}, "FD", "listening sockets handed over by a supervisor")
+      .flag("reuse-port", &config.reuse_port, {"ANSWERMILL_REUSE_PORT"}, "share the port with other frontends")
+      .text("data", &config.data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of the catalog and the blobs")
+      .text("jobs-endpoint", &config.endpoints.jobs, {"ANSWERMILL_JOBS_ENDPOINT"}, "ENDPOINT", "the broker's job intake")
+      .text("work-endpoint", &config.endpoints.work, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT", "the broker's work socket")
+      .text("events-endpoint", &config.endpoints.events, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
+            "where the broker publishes events")
+      .text("worker-events-endpoint", &config.endpoints.worker_events, {"ANSWERMILL_WORKER_EVENTS_ENDPOINT"},
+            "ENDPOINT", "where the broker takes events in")
+      .text("query-endpoint", &config.endpoints.query, {"ANSWERMILL_QUERY_ENDPOINT"}, "ENDPOINT",
+            "where the broker replays streams")
+      .text("web-root", &config.web_root, {"ANSWERMILL_WEB_ROOT"}, "DIR", "folder of the page; empty for none")
+      .integer("upload-limit", &config.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
+               "largest file that is taken")
+      .secret("access-token", &config.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
+              "required of clients that come from beyond loopback")
+      .text("access-token-file", &config.access_token_file, {"ANSWERMILL_ACCESS_TOKEN_FILE"}, "FILE",
+            "file that holds the access token")
+      .list("allowed-hosts", &config.allowed_hosts, {"ANSWERMILL_ALLOWED_HOSTS"}, "NAME",
+            "host name clients may use, beside loopback and the listening addresses")
+      .list("allowed-origins", &config.allowed_origins, {"ANSWERMILL_ALLOWED_ORIGINS"}, "URL",
+            "origin of other sites' pages that may call us")
+      .integer("top-k", &config.top_k, 1, 100, {"RAG_TOP_K"}, "N", "passages an answer is made from")
+      .number("distance-threshold", &config.settings.distance_threshold, 0, 1, {"RAG_DISTANCE_THRESHOLD"}, "D",
+              "passages farther away than this are left out, 0 to 1")
+      .number("temperature", &config.settings.temperature, 0, 2, {"OPENAI_TEMPERATURE"}, "T",
+              "what the generators use; told to clients of /ws/stream")
+      .integer("max-tokens", &config.max_tokens, 1, 1'000'000, {"OPENAI_MAX_TOKENS"}, "N",
+               "what the generators use; told to clients of /ws/stream")
+      .text("log-level", &config.log_level, {"ANSWERMILL_LOG_LEVEL"}, "LEVEL",
+            "debug, info, warn or error (default LOG_LEVEL, else info)");
+  return table;
+}
+
+Result<EdgeConfig> edge_config(ServerConfig& config) {
+  EdgeConfig edge;
+  std::string problems;
+  const auto note = [&problems](const std::string& problem) { problems += problem + "\n"; };
+  for (const auto& text : config.listen_fds) {
+    const auto fd = descriptor(text);
+    if (fd) {
+      edge.listen_fds.push_back(*fd);
+    } else {
+      note(fd.error().message);
+    }
+  }
+  for (const auto& [name, value] : {std::pair{"--jobs-endpoint", &config.endpoints.jobs},
+                                    std::pair{"--work-endpoint", &config.endpoints.work},
+                                    std::pair{"--events-endpoint", &config.endpoints.events},
+                                    std::pair{"--worker-events-endpoint", &config.endpoints.worker_events},
+                                    std::pair{"--query-endpoint", &config.endpoints.query}}) {
+    if (value->empty()) note(std::string(name) + " is required: where the broker is");
+  }
+  edge.access_token = config.access_token;
+  if (!config.access_token_file.empty()) {
+    auto token = read_token(config.access_token_file);
+    if (token) {
+      edge.access_token = std::move(*token);
+    } else {
+      note(token.error().message);
+    }
+  }
+  if (!problems.empty()) return Error{ErrorCode::kInvalidArgument, problems.substr(0, problems.size() - 1)};
+  for (const int fd : systemd_listen_fds()) edge.listen_fds.push_back(fd);
+  edge.listen = config.listen;
+  if (edge.listen.empty() && edge.listen_fds.empty()) edge.listen.emplace_back(kDefaultListen);
+  edge.reuse_port = config.reuse_port;
+  edge.allowed_hosts = config.allowed_hosts;
+  edge.allowed_origins = config.allowed_origins;
+  edge.static_root = config.web_root;
+  config.settings.top_k = static_cast<std::uint32_t>(config.top_k);
+  config.settings.max_tokens = static_cast<std::uint64_t>(config.max_tokens);
+  return edge;
+}
+
+std::vector<std::string> unused_environment() {
+  std::vector<std::string> names;
+  for (const char* name : {"REDIS_KNOWLEDGE_URL", "REDIS_CACHE_URL", "DATABASE_URL", "OPENAI_MODEL_PERSONALIZED"}) {
+    if (std::getenv(name) != nullptr) names.emplace_back(name);
+  }
+  return names;
+}
+
+}  // namespace answermill::frontend

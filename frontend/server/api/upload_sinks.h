@@ -1,0 +1,17 @@
+// Request bodies that become documents: one file as the whole body, or any number in a form.
+//
+// Thread: the loop.
+#pragma once
+
+#include <memory>
+
+#include "frontend/server/api/document_service.h"
+#include "frontend/server/edge/http.h"
+
+namespace answermill::frontend {
+
+// Null when it answered at once.
+std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const ServerFacts& facts,
+                                            const Request& request, ResponderPtr responder);
+
+}  // namespace answermill::frontend

@@ -1,0 +1,36 @@
+// answermill-frontend: the one process clients talk to.
+#include <cstdio>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "frontend/server/api/app.h"
+#include "shared/log/log.h"
+
+int main(int argc, char** argv) {
+  using namespace answermill;
+  frontend::ServerConfig config;
+  const auto loaded = frontend::server_table(config).load(argc, argv);
+  if (!loaded) return std::fprintf(stderr, "%s\n", loaded.error().message.c_str()), 2;
+  if (loaded->exit_now) return 0;
+  auto edge = frontend::edge_config(config);
+  if (!edge) return std::fprintf(stderr, "%s\n", edge.error().message.c_str()), 2;
+  log::init("frontend", config.log_level);
+  for (const auto& name : frontend::unused_environment()) {
+    log::warn("variable={} is set, but this version has no use for it", name);
+  }
+
+  boost::asio::io_context io(1);
+  boost::asio::signal_set signals(io, SIGTERM, SIGINT);
+  auto app = frontend::App::start(io, config, std::move(*edge));
+  if (!app) return log::error("{}", app.error().message), 1;
+  signals.async_wait([&](const boost::system::error_code& failed, int) {
+    if (!failed) (*app)->stop([&io] { io.stop(); });
+  });
+  io.run();
+  // What was on its way when the loop stopped refers to the app: let it come to its end first.
+  io.restart();
+  io.poll();
+  return 0;
+}

@@ -1,9 +1,10 @@
 #include "frontend/server/edge/static_files.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -99,8 +100,8 @@ Result<StaticFiles> StaticFiles::load(const std::string& root) {
     if (total > kMaximumBytes) {
       return Error{ErrorCode::kTooLarge, "the page's folder " + root + " holds more than 256 MB"};
     }
-    std::string etag = '"' + sha256_hex(body).substr(0, 32) + '"';
-    all["/" + fs::relative(it->path(), root, error).generic_string()] = {
+    std::string etag = fmt::format("\"{}\"", sha256_hex(body).substr(0, 32));
+    all[fmt::format("/{}", fs::relative(it->path(), root, error).generic_string())] = {
         std::make_shared<const std::string>(std::move(body)), std::move(etag)};
   }
   const auto variant = [&all](const std::string& path) {

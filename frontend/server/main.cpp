@@ -1,12 +1,28 @@
 // answermill-frontend: the one process clients talk to.
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "frontend/server/api/app.h"
+#include "shared/bus/notify.h"
 #include "shared/log/log.h"
+
+namespace {
+
+// The loop's own sign of life to the service manager: a loop that hangs stops sending it.
+void keep_alive(boost::asio::steady_timer& timer) {
+  answermill::bus::notify_watchdog();
+  timer.expires_after(std::chrono::seconds(1));
+  timer.async_wait([&timer](const boost::system::error_code& failed) {
+    if (!failed) keep_alive(timer);
+  });
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace answermill;
@@ -26,8 +42,13 @@ int main(int argc, char** argv) {
   auto app = frontend::App::start(io, config, std::move(*edge));
   if (!app) return log::error("{}", app.error().message), 1;
   signals.async_wait([&](const boost::system::error_code& failed, int) {
-    if (!failed) (*app)->stop([&io] { io.stop(); });
+    if (failed) return;
+    bus::notify_stopping();
+    (*app)->stop([&io] { io.stop(); });
   });
+  boost::asio::steady_timer pulse(io);
+  bus::notify_ready();
+  keep_alive(pulse);
   io.run();
   // What was on its way when the loop stopped refers to the app: let it come to its end first.
   io.restart();

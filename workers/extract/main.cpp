@@ -1,6 +1,8 @@
 // answermill-extract: turns documents into pages and chunks.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -18,7 +20,7 @@ namespace {
 struct Settings {
   answermill::runtime::WorkerOptions worker;
   std::string data = "data";
-  std::int64_t slots = 2;
+  std::int64_t slots = 1;
   std::int64_t page_seconds = 30;
   std::int64_t parser_megabytes = 1536;
 };
@@ -62,6 +64,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 
+  answermill::runtime::block_stop_signals();  // the stage's threads must not take them
+
   const answermill::store::BlobStore blobs(settings.data + "/blobs");
   extract::ExtractorOptions options;
   options.session.page = std::chrono::seconds(settings.page_seconds);
@@ -70,7 +74,10 @@ int main(int argc, char** argv) {
   const auto stage = answermill::runtime::make_sync_stage(
       "extract", static_cast<std::uint32_t>(settings.slots), "pdf, text, markdown",
       [&](const answermill::runtime::Job& job, answermill::runtime::JobHandle& handle) {
-        return extractor.handle(job, handle);
+        auto outcome = extractor.handle(job, handle);
+        // The loop gives its jobs back and leaves; whoever supervises us starts a worker with a fresh zygote.
+        if (!zygote->alive()) kill(getpid(), SIGTERM);
+        return outcome;
       });
   return answermill::runtime::run_worker(settings.worker, *stage);
 }

@@ -224,6 +224,18 @@ Result<Zygote> Zygote::start(const ParserLimits& limits, ParserMain parser) {
   return Zygote(std::move(ours), pid);
 }
 
+Zygote::~Zygote() {
+  if (!control_) return;  // moved from
+  control_.reset();
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+bool Zygote::alive() const {
+  pollfd wait{control_.get(), 0, 0};  // POLLHUP is always reported
+  return poll(&wait, 1, 0) == 0;
+}
+
 Result<ParserHandle> Zygote::spawn(int document) {
   const auto out_of = [] {
     return Error{ErrorCode::kUnavailable,

@@ -39,7 +39,8 @@ class Zygote {
  public:
   // Forks. Errors: kInternal.
   static Result<Zygote> start(const ParserLimits& limits, ParserMain parser);
-  ~Zygote() = default;
+  // Waits for the zygote, which ends at once.
+  ~Zygote();
   Zygote(Zygote&& other) noexcept
       : control_(std::move(other.control_)), pid_(other.pid_), next_id_(other.next_id_.load()) {}
   Zygote& operator=(Zygote&&) = delete;
@@ -48,6 +49,9 @@ class Zygote {
   // descriptors.
   Result<ParserHandle> spawn(int document);
   void kill(std::uint64_t id);
+
+  // False once the zygote is gone, which only a fresh worker process can mend.
+  bool alive() const;
 
   pid_t pid() const { return pid_; }
 

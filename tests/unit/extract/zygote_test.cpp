@@ -156,6 +156,21 @@ TEST(Zygote, ParsersAreFencedIn) {
 #endif
 }
 
+TEST(Zygote, SaysWhenItIsGone) {
+  auto zygote = Zygote::start({}, misbehaving_parser);
+  ASSERT_TRUE(zygote);
+  EXPECT_TRUE(zygote->alive());
+  const UniqueFd document = some_document();
+  auto session = PdfSession::open(*zygote, document.get(), quick(), {});
+  ASSERT_TRUE(session);
+  kill(zygote->pid(), SIGKILL);
+  const auto text = (*session)->page(4, {});
+  ASSERT_FALSE(text) << "its parsers go with it";
+  EXPECT_TRUE(is_parser_death(text.error().code));
+  EXPECT_FALSE(zygote->alive());
+  EXPECT_EQ(PdfSession::open(*zygote, document.get(), quick(), {}).error().code, ErrorCode::kUnavailable);
+}
+
 TEST(Zygote, ServesManyThreads) {
   auto zygote = Zygote::start({}, misbehaving_parser);
   ASSERT_TRUE(zygote);

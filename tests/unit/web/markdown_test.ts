@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Block, type Inline, insertMarks, parseInline, parseSegment, splitSegments } from '../../../frontend/web/src/state/markdown.ts';
+import { type Block, type Inline, insertMarks, parseInline, parseSegment } from '../../../frontend/web/src/state/markdown.ts';
+import { segmentSpans } from '../../../frontend/web/src/state/segments.ts';
+
+const splitSegments = (text: string): string[] => segmentSpans(text, 0).map((span) => text.slice(span.from, span.to));
 
 const plain = (nodes: readonly Inline[]): string =>
   nodes.map((node) => ('text' in node ? node.text : 'children' in node ? plain(node.children) : `<${node.index}>`)).join('');

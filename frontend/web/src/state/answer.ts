@@ -29,8 +29,10 @@ export interface Answer {
   text: string;
   bytes: number;
   anchors: Anchor[];
+  tail: string; // the text behind the last anchor: looked at per event, when the whole text would be too slow
   sources: Passage[];
   marks: Mark[];
+  unplaced: boolean; // some mark ends beyond the text that is here
   coverage: Coverage | null;
   meta: AnswerMeta;
   error: WireError | null;
@@ -42,7 +44,7 @@ export interface Applied {
 }
 
 // Between anchors at most this many UTF-16 units are walked.
-const kAnchorSpacing = 4096;
+const kAnchorSpacing = 512;
 
 export function newAnswer(stream: string): Answer {
   return {
@@ -53,8 +55,10 @@ export function newAnswer(stream: string): Answer {
     text: '',
     bytes: 0,
     anchors: [],
+    tail: '',
     sources: [],
     marks: [],
+    unplaced: false,
     coverage: null,
     meta: {},
     error: null,
@@ -76,17 +80,29 @@ function anchorsOf(text: string): Anchor[] {
 }
 
 function toMark(answer: Answer, citation: Citation): Mark {
-  const from = indexOfByte(answer.text, answer.anchors, citation.text_begin);
-  const to = indexOfByte(answer.text, answer.anchors, citation.text_end);
-  return { ...citation, from, to };
+  const find = (bytes: number): number => {
+    const last = lastAnchor(answer.anchors);
+    if (bytes < last.bytes) return indexOfByte(answer.text, answer.anchors, bytes);
+    return last.index + indexAfterBytes(answer.tail, bytes - last.bytes);
+  };
+  return { ...citation, from: find(citation.text_begin), to: find(citation.text_end) };
+}
+
+function lastAnchor(anchors: readonly Anchor[]): Anchor {
+  return anchors[anchors.length - 1] ?? { bytes: 0, index: 0 };
 }
 
 function withText(answer: Answer, text: string): Answer {
-  return { ...answer, text, bytes: utf8Length(text), anchors: anchorsOf(text) };
+  const anchors = anchorsOf(text);
+  return { ...answer, text, bytes: utf8Length(text), anchors, tail: text.slice(lastAnchor(anchors).index) };
 }
 
 function withCitations(answer: Answer, citations: readonly Citation[]): Answer {
-  return { ...answer, marks: citations.map((citation) => toMark(answer, citation)) };
+  return {
+    ...answer,
+    marks: citations.map((citation) => toMark(answer, citation)),
+    unplaced: citations.some((citation) => citation.text_end > answer.bytes),
+  };
 }
 
 // An answer as the catalog keeps it.
@@ -125,22 +141,33 @@ function appendText(answer: Answer, offset: number, text: string): Answer | null
   if (offset > answer.bytes) return null;
   const fresh = text.slice(indexAfterBytes(text, answer.bytes - offset));
   if (fresh === '') return answer;
-  const grown = { ...answer, text: answer.text + fresh, bytes: answer.bytes + utf8Length(fresh) };
-  const last = answer.anchors[answer.anchors.length - 1]?.index ?? 0;
-  if (grown.text.length - last >= kAnchorSpacing) {
-    grown.anchors = [...answer.anchors, { bytes: grown.bytes, index: grown.text.length }];
-  }
+  const grown = { ...answer, text: answer.text + fresh, tail: answer.tail + fresh, bytes: answer.bytes + utf8Length(fresh) };
   // A citation may come before the end of the mark it names.
-  if (answer.marks.some((mark) => mark.text_end > answer.bytes)) {
+  if (answer.unplaced) {
     grown.marks = answer.marks.map((mark) => (mark.text_end > answer.bytes ? toMark(grown, mark) : mark));
+    grown.unplaced = grown.marks.some((mark) => mark.text_end > grown.bytes);
   }
-  return grown;
+  return grown.tail.length < 2 * kAnchorSpacing ? grown : withAnchor(grown);
+}
+
+// New anchors leave the last few tokens in the tail, where the next citation's mark will be.
+function withAnchor(answer: Answer): Answer {
+  const anchors = [...answer.anchors];
+  let { tail } = answer;
+  while (tail.length >= 2 * kAnchorSpacing) {
+    const last = lastAnchor(anchors);
+    const size = (tail.codePointAt(kAnchorSpacing - 1) as number) > 0xffff ? kAnchorSpacing + 1 : kAnchorSpacing;
+    anchors.push({ bytes: last.bytes + utf8Length(tail.slice(0, size)), index: last.index + size });
+    tail = tail.slice(size);
+  }
+  return { ...answer, anchors, tail };
 }
 
 function cutText(answer: Answer, offset: number): Answer {
   const text = answer.text.slice(0, indexOfByte(answer.text, answer.anchors, offset));
   return {
     ...withText(answer, text),
+    unplaced: false,
     marks: answer.marks.filter((mark) => mark.text_end <= offset),
   };
 }
@@ -154,7 +181,11 @@ function reduce(answer: Answer, event: StreamEvent): Answer | null {
     case 'token':
       return appendText(answer, event.offset, event.text);
     case 'citation':
-      return { ...answer, marks: [...answer.marks, toMark(answer, event)] };
+      return {
+        ...answer,
+        marks: [...answer.marks, toMark(answer, event)],
+        unplaced: answer.unplaced || event.text_end > answer.bytes,
+      };
     case 'rewind':
       return cutText(answer, event.offset);
     case 'done':

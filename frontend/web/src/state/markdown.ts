@@ -37,24 +37,6 @@ export function insertMarks(text: string, ranges: readonly { from: number; to: n
   return out + text.slice(at);
 }
 
-// Parts that never influence one another, so that only the last one changes while text arrives.
-export function splitSegments(text: string): string[] {
-  const segments: string[] = [];
-  let current: string[] = [];
-  let fenced = false;
-  for (const line of text.split('\n')) {
-    if (/^\s*```/.test(line)) fenced = !fenced;
-    if (!fenced && line.trim() === '') {
-      if (current.length > 0) segments.push(current.join('\n'));
-      current = [];
-    } else {
-      current.push(line);
-    }
-  }
-  if (current.length > 0) segments.push(current.join('\n'));
-  return segments;
-}
-
 function markAt(text: string, i: number): boolean {
   const unit = text.charCodeAt(i);
   if (unit < kMarkBase || unit >= kMarkBase + kMaxMarks) return false;

@@ -16,6 +16,7 @@ import type { Notices } from './notices.svelte.ts';
 import { loadSession, type OpenAsk, saveSession } from './session.ts';
 import { Turn } from './turn.svelte.ts';
 
+const kResumeAgainMs = 1000;
 const kHash = /^#\/c\/(.+)$/;
 
 export class Chat {
@@ -258,9 +259,14 @@ export class Chat {
       this.notices.announce(entry.turn.problem);
       return;
     }
-    const turn = message.stream === undefined ? this.streams.get(message.id ?? '') : this.streams.get(message.stream);
-    if (turn === undefined || !turn.resuming) return;
+    const turn = this.streams.get(message.stream ?? message.id ?? '');
+    if (turn === undefined) return;
     turn.resuming = false;
+    // A resume is named after its stream; while the server is still starting it is worth another try.
+    if (message.id === turn.stream && message.retryable) {
+      window.setTimeout(() => turn.live && this.resume(turn), kResumeAgainMs);
+      return;
+    }
     turn.fail(message.code, message.message);
     this.finish(turn);
     if (message.code === 'not_found' && turn.conversation === this.current) void this.open(this.current);

@@ -1,5 +1,6 @@
 #include "frontend/server/edge/http_exchange.h"
 
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "frontend/server/edge/answer.h"
@@ -22,7 +23,7 @@ std::shared_ptr<BodyStream> HttpResponder::stream(int status, std::string_view c
   auto stream = std::make_shared<HttpBodyStream>(link_, exchange_);
   const bool opened = !std::exchange(answered_, true) && link_->answerer != nullptr &&
                       link_->answerer->open_stream(exchange_, status, content_type, headers, stream);
-  if (!opened) stream->lost();
+  if (!opened) HttpBodyStream::refuse(stream);
   return stream;
 }
 
@@ -53,6 +54,14 @@ void HttpBodyStream::drained() {
   if (closed_ || !on_drain) return;
   const auto callback = on_drain;  // it may replace or release itself
   callback();
+}
+
+void HttpBodyStream::refuse(const std::shared_ptr<HttpBodyStream>& stream) {
+  stream->closed_ = true;
+  boost::asio::post(stream->link_->io, [stream] {
+    const auto drain = std::exchange(stream->on_drain, nullptr);
+    if (const auto callback = std::exchange(stream->on_close, nullptr)) callback();
+  });
 }
 
 void HttpBodyStream::lost() {

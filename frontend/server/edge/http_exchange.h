@@ -1,6 +1,7 @@
 // The handler's side of one HTTP exchange: Responder and BodyStream as handles that outlive the connection safely.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,9 +28,10 @@ class HttpAnswerer {
   virtual std::size_t stream_pending() const = 0;
 };
 
-// Set to null when the connection ends.
 struct HttpLink {
-  HttpAnswerer* answerer = nullptr;
+  explicit HttpLink(boost::asio::io_context& loop) : io(loop) {}
+  boost::asio::io_context& io;
+  HttpAnswerer* answerer = nullptr;  // null when the connection has ended
 };
 
 class HttpResponder final : public Responder {
@@ -57,6 +59,8 @@ class HttpBodyStream final : public BodyStream {
   // For the connection.
   void drained();
   void lost();  // calls on_close, once
+  // Closed from the start: on_close is called when the handler has had the time to set it.
+  static void refuse(const std::shared_ptr<HttpBodyStream>& stream);
 
  private:
   std::shared_ptr<HttpLink> link_;

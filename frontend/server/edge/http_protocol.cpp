@@ -21,7 +21,7 @@ constexpr std::uint64_t kSmallBodyBytes = 64 * 1024;
 }  // namespace
 
 HttpProtocol::HttpProtocol(Peer& peer)
-    : peer_(peer), link_(std::make_shared<HttpLink>()), since_(peer.context().now) {
+    : peer_(peer), link_(std::make_shared<HttpLink>(peer.context().io)), since_(peer.context().now) {
   link_->answerer = this;
 }
 
@@ -122,7 +122,7 @@ void HttpProtocol::begin_request() {
   }
   if (!peer_.scope().loopback) {
     const auto token = request_.query_value("token");
-    if (token && request_.method == "GET" && request_.path == "/") {
+    if (token && policy.token_matches(*token) && request_.method == "GET" && request_.path == "/") {
       Headers headers{{"Location", "/"}, {"Set-Cookie", token_cookie(*token)}};
       return answer(exchange_.number, 303, kHtmlType, {}, headers);
     }

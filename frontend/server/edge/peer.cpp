@@ -94,6 +94,7 @@ void Peer::wrote_everything() {
   boost::system::error_code ignored;
   socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
   last_read_ = context_->now;
+  finish_by_ = context_->now + finish_total_;
   if (input_ended_) abort();
 }
 
@@ -152,8 +153,7 @@ void Peer::finish(std::chrono::milliseconds idle, std::chrono::milliseconds tota
   mark_dirty();
   finishing_ = true;
   finish_idle_ = idle;
-  finish_by_ = context_->now + total;
-  last_read_ = context_->now;
+  finish_total_ = total;
   resume_reading();
 }
 
@@ -185,7 +185,7 @@ void Peer::tick() {
   if (!queue_.empty() && now - last_progress_ > context_->config.limits.stall_timeout) return abort();
   if (queue_.empty() && now - last_progress_ > context_->tick) queue_.clear();
   if (!finishing_) return protocol_->on_tick(now);
-  if (now > finish_by_ || (shut_ && now - last_read_ > finish_idle_)) abort();
+  if (shut_ && (now > finish_by_ || now - last_read_ > finish_idle_)) abort();
 }
 
 void Peer::stop() {

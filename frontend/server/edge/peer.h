@@ -120,8 +120,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool closed_ = false;
   TimePoint last_progress_;  // of writing
   TimePoint last_read_;      // while finishing
-  TimePoint finish_by_;
+  TimePoint finish_by_;       // counted from the end of our direction
   std::chrono::milliseconds finish_idle_{};
+  std::chrono::milliseconds finish_total_{};
 };
 
 }  // namespace answermill::frontend

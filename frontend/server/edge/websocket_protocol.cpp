@@ -150,6 +150,8 @@ void WebSocketProtocol::on_written() {
 
 void WebSocketProtocol::on_tick(TimePoint now) {
   const auto& limits = peer_.context().config.limits;
+  // A slow reader gets what was queued before the close frame; one that stands still is the Peer's to end.
+  if (close_by_ != TimePoint::max() && peer_.pending_bytes() > 0) close_by_ = now + limits.close_timeout;
   if (now > close_by_) return peer_.abort();
   if (engine_->state() != WebSocketEngine::State::kOpen) return;
   const auto silent = now - last_heard_;

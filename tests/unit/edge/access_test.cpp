@@ -105,6 +105,7 @@ TEST(EdgeAccess, AsksForTheTokenOnlyBeyondLoopback) {
   const std::string header = "Cookie: " + cookie.substr(0, cookie.find(';')) + "\r\n";
   EXPECT_EQ(fetch(outside, "GET", "/api/hello", {}, header).status, 200);
   EXPECT_EQ(fetch(outside, "GET", "/?token=wrong").status, 401);
+  EXPECT_EQ(fetch(outside, "GET", "/?token=wrong", {}, header).headers.count("set-cookie"), 0u);
 }
 
 TEST(EdgeAccess, DoesNotListenBeyondLoopbackWithoutAToken) {

@@ -62,6 +62,22 @@ TEST(EdgeStream, TellsTheHandlerWhenTheClientLeaves) {
   });
 }
 
+TEST(EdgeStream, IsClosedFromTheStartForHead) {
+  std::promise<void> closed;
+  RunningEdge edge([&](Router& router) {
+    router.route("GET", "/s", [&](Request, ResponderPtr responder) {
+      auto stream = responder->stream(200, "text/event-stream");
+      EXPECT_TRUE(stream->closed());
+      stream->on_close = [&closed, stream] { closed.set_value(); };
+      stream->write("data: nobody\n\n");
+    });
+  });
+  const auto answer = fetch(edge.port(), "HEAD", "/s");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.headers.at("content-type"), "text/event-stream");
+  EXPECT_EQ(closed.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
 TEST(EdgeStream, CutsABodyThatItsHandlerDropped) {
   RunningEdge edge([](Router& router) {
     router.route("GET", "/s", [](Request, ResponderPtr responder) {

@@ -77,7 +77,9 @@ struct Stemmer::Impl {
   bool stems = false;
 
   std::string stem_of(const std::string& word) const {
-    return stems && !is_digit(word.front()) ? stem(word) : word;
+    if (!stems || is_digit(word.front())) return word;
+    std::string stemmed = stem(word);
+    return stemmed.empty() ? word : stemmed;  // some Arabic words are nothing but affixes
   }
 };
 

@@ -16,6 +16,7 @@ struct Candidate {
   std::int64_t key = 0;
   double words = 0;     // BM25 over the greatest BM25 words of average weight could give; about 0…1.5
   double coverage = 0;  // share of the query's words it contains, each counted by its rarity: 0…1
+  double matched = 0;   // how many words of the query it contains, each counted by its weight
   double cosine = 0;
   bool embedded = false;  // false: no vector of the query's model
 };
@@ -33,14 +34,9 @@ struct Ranked {
   double distance = 1;  // 0…1
 };
 
-// Fills words and coverage from a match.
+// Fills words, coverage and matched from a match.
 void apply_match(const WordMatch& match, std::span<const QueryWord> words, std::span<const double> rarity,
                  Candidate& candidate);
-
-// 0…1: how far the cosine stands out of what chance gives. `model` decides how far it is trusted alone.
-double dense_evidence(double cosine, const CosineSpread& spread);
-// How much of the evidence for a passage may come from the vectors of this model alone, 0…1.
-double trust_in(std::string_view model);
 
 double distance_of(const Candidate& candidate, const CosineSpread& spread, std::string_view model);
 

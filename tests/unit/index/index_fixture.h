@@ -35,11 +35,13 @@ class TemporaryFolder {
 
 inline constexpr std::uint32_t kDimension = 64;
 
-// A text's words hashed into a unit vector: deterministic, and texts that share words are near.
+// A text's longer words hashed into a unit vector: deterministic, and texts that share words are near.
 inline std::string vector_of(const std::string& text) {
   std::vector<float> vector(kDimension, 0.01F);
   std::istringstream words(text);
-  for (std::string word; words >> word;) vector[std::hash<std::string>()(word) % kDimension] += 1;
+  for (std::string word; words >> word;) {
+    if (word.size() > 3) vector[std::hash<std::string>()(word) % kDimension] += 1;
+  }
   float squares = 0;
   for (const float value : vector) squares += value * value;
   for (float& value : vector) value /= std::sqrt(squares);

@@ -8,37 +8,49 @@ namespace {
 constexpr CosineSpread kSpread{0.1, 0.05, 512};
 constexpr std::string_view kBuiltIn = "builtin-hash-v1-768";
 
+// words, coverage, matched, cosine
+Candidate candidate(double words, double coverage, double matched, double cosine, bool embedded = true) {
+  return {1, words, coverage, matched, cosine, embedded};
+}
+
 TEST(Ranking, PassageWithAllWordsIsNear) {
-  const Candidate candidate{1, 1.0, 1.0, 0.4, true};
-  EXPECT_LT(distance_of(candidate, kSpread, kBuiltIn), 0.3);
+  EXPECT_LT(distance_of(candidate(1, 1, 3, 0.3), kSpread, kBuiltIn), 0.1);
+  EXPECT_LT(distance_of(candidate(1, 1, 1, 0.2), kSpread, kBuiltIn), 0.3);
 }
 
 TEST(Ranking, PassageWithOneCommonWordIsFar) {
-  const Candidate candidate{1, 0.5, 0.2, 0.12, true};
-  EXPECT_GT(distance_of(candidate, kSpread, kBuiltIn), 0.9);
+  EXPECT_GT(distance_of(candidate(0.5, 0.15, 1, 0.12), kSpread, kBuiltIn), 0.9);
+  EXPECT_GT(distance_of(candidate(0, 0, 0, 0.2), kSpread, kBuiltIn), 0.9);
 }
 
 TEST(Ranking, TrainedModelMayVouchWithoutSharedWords) {
-  const Candidate candidate{1, 0, 0, 0.45, true};
-  EXPECT_LT(distance_of(candidate, kSpread, "text-embedding-3-small"), 0.3);
-  EXPECT_GT(distance_of(candidate, kSpread, kBuiltIn), 0.8);
+  EXPECT_LT(distance_of(candidate(0, 0, 0, 0.45), kSpread, "text-embedding-3-small"), 0.3);
+  EXPECT_GT(distance_of(candidate(0, 0, 0, 0.45), kSpread, kBuiltIn), 0.8);
+  EXPECT_GT(distance_of(candidate(0, 0, 0, 0.15), kSpread, "text-embedding-3-small"), 0.9);
 }
 
 TEST(Ranking, WorksWithoutVectors) {
-  const std::vector<Candidate> candidates{{1, 0.2, 0.3, 0, false}, {2, 0.9, 0.9, 0, false}};
+  Candidate poor = candidate(0.2, 0.3, 1, 0, false);
+  Candidate good = candidate(0.9, 0.9, 3, 0, false);
+  good.key = 2;
+  const std::vector<Candidate> candidates{poor, good};
   const auto ranked = rank(candidates, {}, "");
   ASSERT_EQ(ranked.size(), 2U);
   EXPECT_EQ(ranked[0].key, 2);
   EXPECT_LT(ranked[0].distance, 0.1);
+  EXPECT_GT(ranked[1].distance, 0.8);
 }
 
 TEST(Ranking, DistancesStayBetweenZeroAndOneAndFallWithEvidence) {
-  double previous = 1;
-  for (double evidence = 0; evidence <= 1.001; evidence += 0.05) {
-    const double distance = distance_of({1, evidence, evidence, evidence, true}, kSpread, kBuiltIn);
-    EXPECT_GE(distance, 0);
-    EXPECT_LE(distance, previous + 1e-12);
-    previous = distance;
+  for (const std::string_view model : {kBuiltIn, std::string_view("trained")}) {
+    double previous = 1;
+    for (double evidence = 0; evidence <= 1.001; evidence += 0.05) {
+      const double distance =
+          distance_of(candidate(evidence, evidence, 10 * evidence, evidence), kSpread, model);
+      EXPECT_GE(distance, 0);
+      EXPECT_LE(distance, previous + 1e-12);
+      previous = distance;
+    }
   }
 }
 
@@ -49,6 +61,7 @@ TEST(Ranking, CoverageWeighsWordsByRarity) {
   apply_match({1, 1.5, {false, true, false}}, words, rarity, candidate);
   EXPECT_NEAR(candidate.coverage, 1.0 / 15, 1e-9);
   EXPECT_NEAR(candidate.words, 0.1, 1e-9);
+  EXPECT_EQ(candidate.matched, 1);
 }
 
 TEST(Ranking, RangesOverlapByHalfOfTheShorter) {

@@ -21,10 +21,11 @@ namespace {
 
 constexpr std::chrono::seconds kLongestCheck{10};
 
-// A child must not take our service manager's sockets for its own, nor log in the journal's format into our
-// pipe.
-constexpr std::array<std::string_view, 6> kOurOwn = {"JOURNAL_STREAM", "NOTIFY_SOCKET", "WATCHDOG_USEC",
-                                                     "WATCHDOG_PID",   "LISTEN_FDS",    "LISTEN_PID"};
+// A child must not take our service manager's sockets or our own --listen for its own, nor log in the
+// journal's format into our pipe.
+constexpr std::array<std::string_view, 7> kOurOwn = {"JOURNAL_STREAM",   "NOTIFY_SOCKET", "WATCHDOG_USEC",
+                                                     "WATCHDOG_PID",     "LISTEN_FDS",    "LISTEN_PID",
+                                                     "ANSWERMILL_LISTEN"};
 
 std::vector<char*> child_environment() {
   std::vector<char*> kept;

@@ -57,7 +57,7 @@ ChildSpec frontend(const FleetPlan& plan, int number) {
   words.flag("listen-fds", fmt::format("{}", fmt::join(plan.listen_fds, ",")));
   words.flag_unless_empty("web-root", plan.web_root).flag_unless_empty("access-token-file", plan.token_file);
   if (!plan.allowed_hosts.empty())
-    words.flag("allowed-host", fmt::format("{}", fmt::join(plan.allowed_hosts, ",")));
+    words.flag("allowed-hosts", fmt::format("{}", fmt::join(plan.allowed_hosts, ",")));
   return {fmt::format("frontend.{}", number), words.take(), plan.listen_fds, kStopsFirst};
 }
 

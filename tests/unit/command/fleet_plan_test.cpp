@@ -47,6 +47,7 @@ TEST(FleetPlan, FrontendsShareTheSockets) {
   plan.workers.frontend = 2;
   plan.token_file = "/data/access-token";
   plan.config = "/etc/a.conf";
+  plan.allowed_hosts = {"mill.example"};
   const auto fleet = plan_fleet(plan);
   for (const char* name : {"frontend.1", "frontend.2"}) {
     const auto child =
@@ -58,6 +59,7 @@ TEST(FleetPlan, FrontendsShareTheSockets) {
     EXPECT_TRUE(has_pair(*child, "--access-token-file", "/data/access-token"));
     EXPECT_TRUE(has_pair(*child, "--events-endpoint", "ipc:///run/x/events"));
     EXPECT_TRUE(has_pair(*child, "--config", "/etc/a.conf"));
+    EXPECT_TRUE(has_pair(*child, "--allowed-hosts", "mill.example"));
   }
 }
 

@@ -75,8 +75,10 @@ double shape_bonus(std::string_view text, const Candidate& candidate, const Answ
   const bool sentence = !text.empty() && (text.back() == '.' || static_cast<unsigned char>(text.back()) >= 0x80);
   if (!candidate.tabular && words < 8 && !sentence) bonus -= 0.2;  // headings and scraps
   if (words < 3) bonus -= 0.15;
+  if (words > 40) bonus -= 0.05;  // long pieces share words by chance
   if (words > 70) bonus -= 0.05;
-  if (!text.empty() && text.back() == '?') bonus -= 0.15;
+  // A question, or a sentence that only leads to what follows it.
+  if (!text.empty() && std::string_view("?:,").find(text.back()) != std::string_view::npos) bonus -= 0.15;
   return bonus;
 }
 
@@ -112,9 +114,15 @@ void score_all(std::vector<Candidate>& candidates, Query& query, const AnswerCue
   }
 }
 
-// Something of the question must be in the piece itself, and enough of it in its surroundings.
-bool is_relevant(const Candidate& candidate) {
-  return candidate.coverage >= 0.3 || (candidate.coverage >= 0.12 && candidate.score >= 0.42);
+// Something of the question must be in the piece itself. Long questions hold many words that no answer repeats.
+bool is_relevant(const Candidate& candidate, std::size_t query_words) {
+  const double bar = std::clamp(1.2 / static_cast<double>(query_words), 0.15, 0.3);
+  return candidate.coverage >= bar || (candidate.coverage >= 0.12 && candidate.score >= 0.42);
+}
+
+// Further quotes must be nearly as good as the first: a wrong one costs more trust than a missing one.
+bool is_worth_adding(const Candidate& candidate, const Candidate& best) {
+  return candidate.score >= best.score * 0.78 && candidate.coverage >= best.coverage * 0.6;
 }
 
 bool repeats(const Candidate& candidate, const std::vector<Candidate>& chosen) {
@@ -140,8 +148,8 @@ std::vector<Quote> choose_quotes(const messages::AnswerRequest& request, const s
   for (const Candidate& candidate : candidates) {
     if (chosen.size() == kMaxQuotes) break;
     const std::size_t size = candidate.quote.end - candidate.quote.begin;
-    if (!is_relevant(candidate) || repeats(candidate, chosen)) continue;
-    if (!chosen.empty() && (candidate.score < chosen.front().score * 0.72 || bytes + size > kMaxQuotedBytes)) continue;
+    if (!is_relevant(candidate, query.size()) || repeats(candidate, chosen)) continue;
+    if (!chosen.empty() && (!is_worth_adding(candidate, chosen.front()) || bytes + size > kMaxQuotedBytes)) continue;
     chosen.push_back(candidate);
     bytes += size;
   }

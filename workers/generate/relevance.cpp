@@ -21,6 +21,17 @@ bool is_telling(const Word& word) {
   return !text::is_common_word(word.folded) && (word.folded.size() > 1 || word.kind == WordKind::kPair);
 }
 
+// "FY2022" speaks of 2022 as well.
+std::string_view year_within(const Word& word) {
+  constexpr std::size_t kDigits = 4;
+  const std::string_view folded = word.folded;
+  if (word.kind != WordKind::kWord || folded.size() <= kDigits) return {};
+  const std::string_view end = folded.substr(folded.size() - kDigits);
+  const char before = folded[folded.size() - kDigits - 1];
+  const bool digits = std::all_of(end.begin(), end.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return digits && !(before >= '0' && before <= '9') ? end : std::string_view{};
+}
+
 bool has_any(std::string_view folded_question, const std::vector<std::string_view>& cues) {
   return std::any_of(cues.begin(), cues.end(), [&](std::string_view cue) {
     return folded_question.find(cue) != std::string_view::npos;
@@ -35,7 +46,9 @@ Terms::Terms(std::string_view text) {
   while (reader.next(word)) {
     ++words_;
     has_number_ = has_number_ || word.kind == WordKind::kNumber;
-    if (is_telling(word)) ++counts_[stem(word)];
+    if (!is_telling(word)) continue;
+    ++counts_[stem(word)];
+    if (const std::string_view year = year_within(word); !year.empty()) ++counts_[std::string(year)];
   }
 }
 

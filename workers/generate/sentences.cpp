@@ -38,14 +38,18 @@ bool ends_sentence(std::string_view line) {
   return false;
 }
 
-// A label followed by figures: at least two words, a third or more of them numbers, or columns set apart.
+// A label followed by figures: two or more, one to three words each at most, or columns set apart.
 bool is_row(std::string_view line) {
   std::size_t numbers = 0;
   std::size_t words = 0;
   text::WordReader reader(line);
   text::Word word;
-  while (reader.next(word)) (word.kind == text::WordKind::kNumber ? numbers : words)++;
-  if (numbers == 0) return false;
+  while (reader.next(word)) {
+    // A number at the very beginning is that of a list or an exhibit.
+    if (word.kind == text::WordKind::kNumber && word.begin > 0) ++numbers;
+    if (word.kind != text::WordKind::kNumber) ++words;
+  }
+  if (numbers == 0 || words == 0) return false;
   const bool columns = line.find("  ") != std::string_view::npos || line.find('\t') != std::string_view::npos ||
                        line.find(" | ") != std::string_view::npos || line.find("$ ") != std::string_view::npos;
   if (columns && words + numbers >= 2) return true;

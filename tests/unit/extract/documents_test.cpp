@@ -24,7 +24,7 @@ class Documents : public testing::Test {
 
   static ExtractorOptions options() {
     ExtractorOptions options;
-    options.session.page = std::chrono::seconds(4);  // two of the odd files would take for ever
+    options.session.page = std::chrono::seconds(6);  // two of the odd files would take for ever
     return options;
   }
 

@@ -25,7 +25,6 @@ struct EngineConfig : public websocketpp::config::core {
   using alog_type = websocketpp::log::stub;
   using elog_type = websocketpp::log::stub;
   using rng_type = base::rng_type;
-  static constexpr bool enable_multithreading = false;
   static constexpr std::size_t connection_read_buffer_size = 2048;
 
   struct transport_config : public base::transport_config {
@@ -34,7 +33,6 @@ struct EngineConfig : public websocketpp::config::core {
     using elog_type = type::elog_type;
     using request_type = type::request_type;
     using response_type = type::response_type;
-    static constexpr bool enable_multithreading = false;
   };
   using transport_type = websocketpp::transport::iostream::endpoint<transport_config>;
 };

@@ -112,3 +112,11 @@ def test_a_real_filing_is_answered_with_its_page(fleet):
     assert document["pages"]["searchable"] == document["pages"]["total"] > 50
     answer = fleet.ask("What are the major products and services that Amcor offers?", collection="filings")
     assert answer.terminal[0] == "done" and answer.of("citation")
+
+
+def test_what_is_not_there_is_told_in_json(fleet):
+    for method, path, status in [("GET", "/api/nope", 404), ("PUT", "/api/documents", 405), ("GET", "/nothing.html", 404)]:
+        answer = fleet.request(method, path)
+        assert answer.status == status, path
+        body = answer.read()
+        assert not path.startswith("/api") or b'"code"' in body

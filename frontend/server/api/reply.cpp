@@ -6,7 +6,7 @@ namespace answermill::frontend {
 
 void send_json(Responder& responder, int status, std::string body, Headers headers) {
   headers.emplace_back("Cache-Control", "no-store");
-  responder.send(status, kJsonType, std::move(body), std::move(headers));
+  responder.send(status, kJsonContentType, std::move(body), std::move(headers));
 }
 
 void send_error(Responder& responder, const Error& error) {

@@ -12,7 +12,7 @@
 
 namespace answermill::frontend {
 
-inline constexpr char kJsonType[] = "application/json";
+inline constexpr char kJsonContentType[] = "application/json";
 
 struct AskBody {
   std::string question;

@@ -100,6 +100,9 @@ void score_all(std::vector<Candidate>& candidates, Query& query, const AnswerCue
   std::vector<Terms> pieces;
   for (const Candidate& candidate : candidates) pieces.push_back(candidate.terms);
   query.weigh_by(pieces);
+  std::vector<Terms> names;
+  for (const Passage& passage : passages) names.emplace_back(passage.document_name);
+  query.fade(names);
   std::vector<double> around;  // what the passage covers, heading and document name included
   for (const Passage& passage : passages) {
     around.push_back(query.coverage(Terms(passage.document_name + "\n" + passage.heading + "\n" + passage.text)));

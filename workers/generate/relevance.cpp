@@ -93,6 +93,16 @@ void Query::weigh_by(const std::vector<Terms>& texts) {
   normalise();
 }
 
+void Query::fade(const std::vector<Terms>& names) {
+  constexpr double kFaded = 0.3;
+  for (auto& [stem, weight] : weights_) {
+    const bool everywhere =
+        std::all_of(names.begin(), names.end(), [&](const Terms& name) { return name.counts().count(stem) > 0; });
+    if (everywhere) weight *= kFaded;
+  }
+  normalise();
+}
+
 double Query::coverage(const Terms& terms) const {
   double sum = 0;
   for (const auto& [stem, weight] : weights_) sum += weight * terms.match(stem);

@@ -40,6 +40,9 @@ class Query {
   // Rare words weigh more: `texts` are what is searched.
   void weigh_by(const std::vector<Terms>& texts);
 
+  // Words that are said of everything searched (the documents' own names) tell little.
+  void fade(const std::vector<Terms>& names);
+
   bool empty() const { return weights_.empty(); }
   std::size_t size() const { return weights_.size(); }
   // The weight of the words that `terms` has.

@@ -271,7 +271,7 @@ TEST_F(GenerateStage, StreamsHundredsAtOnce) {
   config_.first_token_timeout = config_.gap_timeout = std::chrono::seconds(60);
   const auto stage = make_generate_stage(config_, 256);
   std::vector<std::shared_ptr<FakeHandle>> handles;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     handles.push_back(std::make_shared<FakeHandle>(""));
     stage->start(job(std::to_string(i), "numbers", ""), handles.back());
   }

@@ -89,7 +89,9 @@ class Loop : public Output {
     return work_.send({route, frame}) != bus::SendStatus::kUnreachable;
   }
   void publish(std::string_view topic, std::string frame) override { events_.send({topic, frame}); }
-  void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override { journal_.append(std::move(ops), ticket); }
+  void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override {
+    journal_.append(std::move(ops), ticket);
+  }
   bool journal_healthy() const override { return journal_.healthy(); }
 
  private:
@@ -111,7 +113,8 @@ class Loop : public Output {
   void read_subscriptions() {
     for (int i = 0; i < kBurst && events_.receive(frames_); ++i) {
       const std::string& change = frames_[0];
-      if (!change.empty() && change[0] == '\x01') core_.on_subscription(std::string_view(change).substr(1), present());
+      if (!change.empty() && change[0] == '\x01')
+        core_.on_subscription(std::string_view(change).substr(1), present());
     }
   }
   void read_queries() {

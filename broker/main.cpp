@@ -9,12 +9,15 @@ int main(int argc, char** argv) {
   broker::BrokerOptions options;
   config::Table table("answermill-broker", "Keeps jobs, hands them to workers and relays their events.");
   table.text("data", &options.data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of the journal")
-      .text("jobs-endpoint", &options.jobs, {"ANSWERMILL_JOBS_ENDPOINT"}, "ENDPOINT", "where submissions come in")
+      .text("jobs-endpoint", &options.jobs, {"ANSWERMILL_JOBS_ENDPOINT"}, "ENDPOINT",
+            "where submissions come in")
       .text("work-endpoint", &options.work, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT", "where workers connect")
-      .text("events-endpoint", &options.events, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT", "where frontends listen")
-      .text("worker-events-endpoint", &options.worker_events, {"ANSWERMILL_WORKER_EVENTS_ENDPOINT"}, "ENDPOINT",
-            "where workers publish")
-      .text("query-endpoint", &options.query, {"ANSWERMILL_QUERY_ENDPOINT"}, "ENDPOINT", "where streams are replayed");
+      .text("events-endpoint", &options.events, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
+            "where frontends listen")
+      .text("worker-events-endpoint", &options.worker_events, {"ANSWERMILL_WORKER_EVENTS_ENDPOINT"},
+            "ENDPOINT", "where workers publish")
+      .text("query-endpoint", &options.query, {"ANSWERMILL_QUERY_ENDPOINT"}, "ENDPOINT",
+            "where streams are replayed");
   const auto loaded = table.load(argc, argv);
   if (!loaded) {
     std::fprintf(stderr, "%s\n", loaded.error().message.c_str());

@@ -1,9 +1,9 @@
 // The broker's one state machine: submissions and results in, leases, events and journal records out.
 //
-// It knows jobs, groups and streams and nothing of documents. No sockets, no clock, no disk: the loop gives it
-// messages and the time, and carries out what it asks of Output. A strict transition is taken in memory at once, but
-// nothing of it is visible outside (no acknowledgement, no follow-up dispatched, no terminal event) before the
-// journal has it; a relaxed one is visible at once and journaled behind.
+// It knows jobs, groups and streams and nothing of documents. No sockets, no clock, no disk: the loop gives
+// it messages and the time, and carries out what it asks of Output. A strict transition is taken in memory at
+// once, but nothing of it is visible outside (no acknowledgement, no follow-up dispatched, no terminal event)
+// before the journal has it; a relaxed one is visible at once and journaled behind.
 //
 // Thread: one (the bus loop).
 #pragma once
@@ -32,15 +32,15 @@
 namespace answermill::broker {
 
 struct CoreConfig {
-  std::chrono::milliseconds beat{500};            // what workers are asked for
-  std::chrono::milliseconds beat_missing{1900};   // silence after which a worker's jobs are freed
-  std::chrono::milliseconds probe{200};           // how often the broker tries to reach each worker
-  std::chrono::milliseconds hold{2000};           // after a start: wait for workers to tell what they still run
-  std::chrono::milliseconds progress_every{50};   // at most one progress event per group in this time
-  std::chrono::milliseconds retry_base{100};      // full-jitter backoff
+  std::chrono::milliseconds beat{500};           // what workers are asked for
+  std::chrono::milliseconds beat_missing{1900};  // silence after which a worker's jobs are freed
+  std::chrono::milliseconds probe{200};          // how often the broker tries to reach each worker
+  std::chrono::milliseconds hold{2000};  // after a start: wait for workers to tell what they still run
+  std::chrono::milliseconds progress_every{50};  // at most one progress event per group in this time
+  std::chrono::milliseconds retry_base{100};     // full-jitter backoff
   std::chrono::milliseconds retry_most{15000};
-  std::chrono::seconds no_progress{180};          // a started job without a sign of progress is taken away
-  std::chrono::seconds keep_finished{60};         // finished streams and groups stay readable
+  std::chrono::seconds no_progress{180};   // a started job without a sign of progress is taken away
+  std::chrono::seconds keep_finished{60};  // finished streams and groups stay readable
   std::uint32_t max_crashes = 3;
   std::uint32_t max_failures = 6;
   std::size_t max_open_jobs = 1'000'000;
@@ -73,7 +73,9 @@ class Core {
   void on_committed(std::uint64_t ticket, TimePoint now);
   void on_tick(TimePoint now);
 
-  std::chrono::milliseconds next_tick() const { return dirty_groups_.empty() ? config_.probe : config_.progress_every; }
+  std::chrono::milliseconds next_tick() const {
+    return dirty_groups_.empty() ? config_.probe : config_.progress_every;
+  }
   std::uint64_t malformed() const { return malformed_; }
 
  private:
@@ -153,7 +155,8 @@ class Core {
   // intake.cpp
   void on_submit(const messages::Submit& submit, TimePoint now);
   bool adopted_already(const messages::Submit& submit) const;
-  void on_repeated_submit(const messages::Submit& submit, const messages::StoredRequest& known, TimePoint now);
+  void on_repeated_submit(const messages::Submit& submit, const messages::StoredRequest& known,
+                          TimePoint now);
   void on_cancel(const messages::Cancel& cancel, TimePoint now);
   void acknowledge(const std::string& topic, const messages::SubmitAck& ack);
   std::optional<Error> refusal(const messages::Submit& submit) const;
@@ -184,18 +187,21 @@ class Core {
   void job_failed(Job& job, const messages::Outcome& outcome, Worker& worker, TimePoint now);
   void retry(Job& job, TimePoint now, std::uint32_t nth);
   void set_aside(Transition& transition, Job& job, ErrorCode code, const std::string& message, TimePoint now);
-  std::vector<std::string> add_followups(Transition& transition, const Job& job, const messages::Outcome& outcome,
-                                         TimePoint now);
+  std::vector<std::string> add_followups(Transition& transition, const Job& job,
+                                         const messages::Outcome& outcome, TimePoint now);
   void close_group_if_complete(Transition& transition, const std::string& id, TimePoint now);
   void cancel_group(Transition& transition, const std::string& id, TimePoint now);
   void job_completed_something(Transition& transition, const Job& job, TimePoint now);
 
   // relay.cpp
-  Stream& open_stream(const messages::StreamSpec& spec, bool has_spec, const std::string& tenant, Transition& transition);
-  void on_batch(std::string_view topic, const messages::StreamBatch& batch, std::string_view frame, TimePoint now);
+  Stream& open_stream(const messages::StreamSpec& spec, bool has_spec, const std::string& tenant,
+                      Transition& transition);
+  void on_batch(std::string_view topic, const messages::StreamBatch& batch, std::string_view frame,
+                TimePoint now);
   void apply_events(Stream& stream, std::uint64_t epoch, const std::vector<messages::StreamEvent>& events);
   void publish_events(const Stream& stream, std::vector<messages::StreamEvent> events);
-  void end_stream(Transition& transition, const std::string& id, messages::TerminalEvent terminal, TimePoint now);
+  void end_stream(Transition& transition, const std::string& id, messages::TerminalEvent terminal,
+                  TimePoint now);
   void add_record_job(Transition& transition, Stream& stream);
   void ask_resend(Stream& stream, TimePoint now);
   void publish_progress(Group& group, TimePoint now);
@@ -217,8 +223,8 @@ class Core {
   TimePoint hold_until_;
 
   std::unordered_map<std::string, Job> jobs_;
-  std::map<std::string, Worker> workers_;                   // by name
-  std::unordered_map<std::string, std::string> by_route_;   // route → name
+  std::map<std::string, Worker> workers_;                  // by name
+  std::unordered_map<std::string, std::string> by_route_;  // route → name
   std::map<std::string, Stage> stages_;
   std::map<std::pair<std::string, std::string>, Route> routes_;  // (stage, key)
   std::unordered_map<std::string, Stream> streams_;
@@ -226,7 +232,7 @@ class Core {
   std::unordered_map<std::string, Group> groups_;
   std::set<std::string> dirty_groups_;
   std::unordered_map<std::string, messages::StoredRequest> requests_;
-  std::multimap<TimePoint, std::string> waiting_;           // retries
+  std::multimap<TimePoint, std::string> waiting_;  // retries
   std::set<std::string> held_;
 
   // Results that were taken: a repeated one is answered, not refused. fence → ticket; bounded by age.

@@ -10,11 +10,13 @@ using namespace messages;
 
 void Core::add_job(Job job) {
   const JobSpec& spec = job.stored.spec;
-  if (const auto group = groups_.find(spec.group); group != groups_.end() && job.stored.completes_group.empty()) {
+  if (const auto group = groups_.find(spec.group);
+      group != groups_.end() && job.stored.completes_group.empty()) {
     group->second.ledger.job_opened();
     group->second.jobs.insert(spec.id);
   }
-  if (const auto stream = streams_.find(spec.stream); stream != streams_.end() && job.stored.completes_stream.empty()) {
+  if (const auto stream = streams_.find(spec.stream);
+      stream != streams_.end() && job.stored.completes_stream.empty()) {
     stream->second.owner = spec.id;
   }
   jobs_.insert_or_assign(spec.id, std::move(job));
@@ -34,7 +36,8 @@ void Core::forget_job(const std::string& id) {
   jobs_.erase(found);
 }
 
-// Rendezvous hashing: each key has an order of preference over workers that does not depend on who else is there.
+// Rendezvous hashing: each key has an order of preference over workers that does not depend on who else is
+// there.
 Core::Worker* Core::owner_of(const Job& job, std::uint64_t* epoch) {
   const JobSpec& spec = job.stored.spec;
   Route& route = routes_[{spec.stage, spec.routing_key}];
@@ -148,7 +151,8 @@ void Core::lease(Job& job, Worker& worker, TimePoint now) {
       found != streams_.end() && job.stored.completes_stream.empty() && !found->second.log.finished()) {
     Stream& stream = found->second;
     stream.log.set_epoch(job.fence);
-    publish_events(stream, {stream.log.append(StreamEventKind::kStatus, encode(StatusEvent{spec.stage, {}}))});
+    publish_events(stream,
+                   {stream.log.append(StreamEventKind::kStatus, encode(StatusEvent{spec.stage, {}}))});
     lease.stream = stream.log.state();
   }
   lease.spec = spec;

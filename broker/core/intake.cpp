@@ -55,7 +55,8 @@ std::optional<Error> Core::refusal(const Submit& submit) const {
   if (submit.group && submit.group->topic.size() != kTopicWidth) {
     return Error{ErrorCode::kInvalidArgument, "a group's topic is not well formed"};
   }
-  if (jobs_.size() >= config_.max_open_jobs || (submit.stream && streams_.size() >= config_.max_open_streams)) {
+  if (jobs_.size() >= config_.max_open_jobs ||
+      (submit.stream && streams_.size() >= config_.max_open_streams)) {
     return Error{ErrorCode::kBusy, "the queue is full; try again in a moment"};
   }
   if (!output_.journal_healthy()) {
@@ -136,7 +137,8 @@ void Core::on_repeated_submit(const Submit& submit, const StoredRequest& known, 
     return;
   }
   const auto job = jobs_.find(known.job);
-  if (job != jobs_.end() && job->second.state == JobState::kUncommitted) return;  // its own commit will answer
+  if (job != jobs_.end() && job->second.state == JobState::kUncommitted)
+    return;  // its own commit will answer
   if (submit.stream) {
     const auto found = streams_.find(submit.stream->id);
     if (found != streams_.end()) {
@@ -163,8 +165,8 @@ void Core::on_cancel(const Cancel& cancel, TimePoint now) {
   if (!cancel.stream.empty()) {
     const auto found = streams_.find(cancel.stream);
     if (found == streams_.end() || found->second.log.finished()) return;
-    end_stream(transition, cancel.stream, {Terminal::kCancelled, 0, {}, ErrorCode::kCancelled, "stopped by the user", {}},
-               now);
+    end_stream(transition, cancel.stream,
+               {Terminal::kCancelled, 0, {}, ErrorCode::kCancelled, "stopped by the user", {}}, now);
   }
   if (!cancel.group.empty()) cancel_group(transition, cancel.group, now);
   commit(std::move(transition), now);

@@ -87,7 +87,8 @@ void Core::check_jobs(TimePoint now) {
     transition.strict = job.stored.spec.durability == Durability::kStrict;
     const std::string stream = job.stored.spec.stream;
     if (streams_.count(stream) != 0) {
-      end_stream(transition, stream, {Terminal::kExpired, 0, {}, ErrorCode::kExpired, "no answer within the time allowed", {}},
+      end_stream(transition, stream,
+                 {Terminal::kExpired, 0, {}, ErrorCode::kExpired, "no answer within the time allowed", {}},
                  now);
     } else {
       unqueue(job);
@@ -126,8 +127,8 @@ void Core::publish_fleet(TimePoint now) {
   fleet_changed_ = false;
   FleetStatus fleet;
   fleet.boot = boot_;
-  fleet.uptime_ms =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count());
+  fleet.uptime_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count());
   std::map<std::string, StageStatus> stages;
   for (auto& [name, stage] : stages_) {
     StageStatus& status = stages[name] = stage.status;
@@ -136,8 +137,8 @@ void Core::publish_fleet(TimePoint now) {
   }
   for (const auto& [name, worker] : workers_) {
     const auto busy = static_cast<std::uint32_t>(worker.held.size());
-    fleet.workers.push_back({name, worker.hello.stage, worker.hello.host, worker.hello.pid, worker.slots, busy,
-                             worker.hello.detail});
+    fleet.workers.push_back({name, worker.hello.stage, worker.hello.host, worker.hello.pid, worker.slots,
+                             busy, worker.hello.detail});
     stages[worker.hello.stage].leased += busy;
     stages[worker.hello.stage].queued += worker.own.size();
   }

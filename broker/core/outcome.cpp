@@ -13,7 +13,8 @@ namespace {
 
 // "Full jitter": uniform between nothing and the exponential bound.
 // Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-std::chrono::milliseconds full_jitter(std::chrono::milliseconds base, std::chrono::milliseconds most, std::uint32_t nth) {
+std::chrono::milliseconds full_jitter(std::chrono::milliseconds base, std::chrono::milliseconds most,
+                                      std::uint32_t nth) {
   static thread_local std::minstd_rand random{std::random_device{}()};
   const auto bound = std::min<std::int64_t>(most.count(), base.count() << std::min<std::uint32_t>(nth, 16));
   return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, bound)(random));
@@ -30,7 +31,8 @@ void Core::job_done(Job& job, Outcome outcome, Worker& worker, TimePoint now) {
 
   const auto stream = records_stream ? streams_.end() : streams_.find(spec.stream);
   if (stream != streams_.end()) apply_events(stream->second, fence, outcome.events);
-  if (const auto group = groups_.find(spec.group); group != groups_.end() && job.stored.completes_group.empty()) {
+  if (const auto group = groups_.find(spec.group);
+      group != groups_.end() && job.stored.completes_group.empty()) {
     group->second.ledger.job_done(spec, outcome);
     put_group(transition, group->second);
   }
@@ -127,16 +129,18 @@ void Core::job_failed(Job& job, const Outcome& outcome, Worker& worker, TimePoin
   output_.send(worker.route, encode_frame(WorkKind::kCommitted, Committed{spec.id, job.fence, true}));
   const bool hopeless = !outcome.retryable || job.stored.crashes >= config_.max_crashes ||
                         job.stored.failures >= config_.max_failures;
-  log::info("event=job_failed job={} stage={} op={} code={} crashes={} failures={} message=\"{}\"", spec.id, spec.stage,
-            spec.op, to_string(outcome.code), job.stored.crashes, job.stored.failures, outcome.message);
+  log::info("event=job_failed job={} stage={} op={} code={} crashes={} failures={} message=\"{}\"", spec.id,
+            spec.stage, spec.op, to_string(outcome.code), job.stored.crashes, job.stored.failures,
+            outcome.message);
   // A completion job carries what must be recorded: it is tried until it goes through.
   if (hopeless && !completes) {
     Transition transition;
     transition.strict = spec.durability == Durability::kStrict;
     const bool quarantined = job.stored.crashes >= config_.max_crashes;
     if (quarantined) ++stages_[spec.stage].status.quarantined;
-    const auto message = quarantined ? "set aside after " + std::to_string(job.stored.crashes) + " crashes: " + outcome.message
-                                     : outcome.message;
+    const auto message =
+        quarantined ? "set aside after " + std::to_string(job.stored.crashes) + " crashes: " + outcome.message
+                    : outcome.message;
     set_aside(transition, job, outcome.code, message, now);
     commit(std::move(transition), now);
     return;
@@ -153,9 +157,11 @@ void Core::retry(Job& job, TimePoint now, std::uint32_t nth) {
 }
 
 // The job is over without success: its group goes on without it, its stream ends.
-void Core::set_aside(Transition& transition, Job& job, ErrorCode code, const std::string& message, TimePoint now) {
+void Core::set_aside(Transition& transition, Job& job, ErrorCode code, const std::string& message,
+                     TimePoint now) {
   const JobSpec spec = job.stored.spec;
-  if (const auto group = groups_.find(spec.group); group != groups_.end() && job.stored.completes_group.empty()) {
+  if (const auto group = groups_.find(spec.group);
+      group != groups_.end() && job.stored.completes_group.empty()) {
     group->second.ledger.job_failed(spec, spec.id, code, message);
     put_group(transition, group->second);
   }

@@ -29,13 +29,15 @@ Core::Stream& Core::open_stream(const StreamSpec& spec, bool has_spec, const std
 void Core::publish_events(const Stream& stream, std::vector<StreamEvent> events) {
   if (events.empty()) return;
   output_.publish(topic_of_stream(stream.log.stream()),
-                  encode_frame(EventKind::kStream, StreamBatch{stream.log.stream(), stream.log.epoch(), std::move(events)}));
+                  encode_frame(EventKind::kStream,
+                               StreamBatch{stream.log.stream(), stream.log.epoch(), std::move(events)}));
 }
 
 void Core::on_event_frame(std::string_view topic, std::string_view bytes, TimePoint now) {
   const auto frame = split_frame(bytes);
   if (frame && frame->kind == static_cast<std::uint8_t>(EventKind::kStream)) {
-    if (const auto batch = decode<StreamBatch>(frame->body); batch && topic_of_stream(batch->stream) == topic) {
+    if (const auto batch = decode<StreamBatch>(frame->body);
+        batch && topic_of_stream(batch->stream) == topic) {
       on_batch(topic, *batch, bytes, now);
       return;
     }
@@ -48,7 +50,8 @@ void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::strin
   const auto found = streams_.find(batch.stream);
   if (found == streams_.end()) return;
   Stream& stream = found->second;
-  if (batch.epoch != stream.log.epoch()) return;  // a writer that lost its lease, or has not heard of its new one
+  if (batch.epoch != stream.log.epoch())
+    return;  // a writer that lost its lease, or has not heard of its new one
   bool clean = true;
   std::vector<StreamEvent> fresh;
   for (const auto& event : batch.events) {
@@ -78,8 +81,8 @@ void Core::ask_resend(Stream& stream, TimePoint now) {
   const auto worker = workers_.find(job->second.worker);
   if (worker == workers_.end()) return;
   stream.resend_at = now + kResendEvery;
-  output_.send(worker->second.route,
-               encode_frame(WorkKind::kResend, Resend{stream.owner, stream.log.stream(), stream.log.last_seq()}));
+  output_.send(worker->second.route, encode_frame(WorkKind::kResend, Resend{stream.owner, stream.log.stream(),
+                                                                            stream.log.last_seq()}));
 }
 
 // The result has everything: what the lossy channel dropped is published now.
@@ -89,8 +92,8 @@ void Core::apply_events(Stream& stream, std::uint64_t epoch, const std::vector<S
     if (event.kind == StreamEventKind::kTerminal) continue;
     const auto applied = stream.log.apply(epoch, event);
     if (applied == StreamLog::Applied::kGap || applied == StreamLog::Applied::kStale) {
-      log::error("event=result_out_of_step stream={} at={} got={}", stream.log.stream(), stream.log.next_seq(),
-                 event.first_seq);
+      log::error("event=result_out_of_step stream={} at={} got={}", stream.log.stream(),
+                 stream.log.next_seq(), event.first_seq);
       break;
     }
   }
@@ -108,8 +111,10 @@ void Core::end_stream(Transition& transition, const std::string& id, TerminalEve
     if (job.state == JobState::kLeased) {
       if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
         worker->second.held.erase(owner->first);
-        const auto reason = terminal.outcome == Terminal::kExpired ? RevokeReason::kExpired : RevokeReason::kCancelled;
-        output_.send(worker->second.route, encode_frame(WorkKind::kRevoke, Revoke{owner->first, job.fence, reason}));
+        const auto reason =
+            terminal.outcome == Terminal::kExpired ? RevokeReason::kExpired : RevokeReason::kCancelled;
+        output_.send(worker->second.route,
+                     encode_frame(WorkKind::kRevoke, Revoke{owner->first, job.fence, reason}));
       }
     } else {
       unqueue(job);

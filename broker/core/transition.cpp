@@ -53,11 +53,13 @@ void Core::recover(const std::vector<JournalRow>& rows) {
   for (const auto& row : rows) {
     switch (row.table) {
       case JournalTable::kRequest:
-        if (auto request = messages::decode<messages::StoredRequest>(row.value)) requests_[row.key] = *request;
+        if (auto request = messages::decode<messages::StoredRequest>(row.value))
+          requests_[row.key] = *request;
         break;
       case JournalTable::kGroup:
         if (auto group = messages::decode<messages::StoredGroup>(row.value)) {
-          groups_.emplace(row.key, Group{GroupLedger(group->spec, group->progress, now), {}, {}, TimePoint::max()});
+          groups_.emplace(row.key,
+                          Group{GroupLedger(group->spec, group->progress, now), {}, {}, TimePoint::max()});
           dirty_groups_.insert(row.key);
         }
         break;

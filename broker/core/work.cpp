@@ -161,8 +161,10 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
     worker->draining = beat.draining;
     for (const auto& running : beat.jobs) {
       const auto found = jobs_.find(running.job);
-      if (found == jobs_.end() || found->second.fence != running.fence || found->second.worker != worker->name) {
-        if (taken_.count(running.job) == 0) reply.revoked.push_back({running.job, running.fence, RevokeReason::kFenced});
+      if (found == jobs_.end() || found->second.fence != running.fence ||
+          found->second.worker != worker->name) {
+        if (taken_.count(running.job) == 0)
+          reply.revoked.push_back({running.job, running.fence, RevokeReason::kFenced});
         continue;
       }
       Job& job = found->second;
@@ -177,7 +179,8 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
         dirty_groups_.insert(job.stored.spec.group);
       }
       const auto stream = streams_.find(job.stored.spec.stream);
-      if (stream != streams_.end() && running.next_seq > stream->second.log.next_seq()) ask_resend(stream->second, now);
+      if (stream != streams_.end() && running.next_seq > stream->second.log.next_seq())
+        ask_resend(stream->second, now);
     }
   }
   output_.send(route, encode_frame(WorkKind::kBeatReply, reply));
@@ -191,7 +194,8 @@ void Core::on_result(const std::string& route, JobResult result, TimePoint now) 
   }
   worker->heard = now;
   const auto found = jobs_.find(result.job);
-  if (found == jobs_.end() || found->second.state != JobState::kLeased || found->second.fence != result.fence) {
+  if (found == jobs_.end() || found->second.state != JobState::kLeased ||
+      found->second.fence != result.fence) {
     const auto taken = taken_.find(result.job);
     const bool same = taken != taken_.end() && taken->second.fence == result.fence;
     if (same && taken->second.ticket > durable_) return;  // answered when its commit is through
@@ -202,8 +206,12 @@ void Core::on_result(const std::string& route, JobResult result, TimePoint now) 
   Job& job = found->second;
   worker->held.erase(result.job);
   switch (result.outcome.status) {
-    case OutcomeStatus::kDone: job_done(job, std::move(result.outcome), *worker, now); break;
-    case OutcomeStatus::kFailed: job_failed(job, result.outcome, *worker, now); break;
+    case OutcomeStatus::kDone:
+      job_done(job, std::move(result.outcome), *worker, now);
+      break;
+    case OutcomeStatus::kFailed:
+      job_failed(job, result.outcome, *worker, now);
+      break;
     case OutcomeStatus::kReleased:
       job.state = JobState::kUncommitted;
       if (job.stored.attempt > 0) --job.stored.attempt;
@@ -214,7 +222,8 @@ void Core::on_result(const std::string& route, JobResult result, TimePoint now) 
 }
 
 void Core::on_goodbye(const std::string& route, TimePoint now) {
-  if (const Worker* worker = worker_by_route(route)) lose_worker(std::string(worker->name), false, "goodbye", now);
+  if (const Worker* worker = worker_by_route(route))
+    lose_worker(std::string(worker->name), false, "goodbye", now);
 }
 
 void Core::lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now) {
@@ -224,7 +233,8 @@ void Core::lose_worker(const std::string& name, bool crashed, std::string_view w
   workers_.erase(found);
   by_route_.erase(lost.route);
   fleet_changed_ = true;
-  log::info("event=worker_lost worker={} stage={} why={} held={}", name, lost.hello.stage, why, lost.held.size());
+  log::info("event=worker_lost worker={} stage={} why={} held={}", name, lost.hello.stage, why,
+            lost.held.size());
   // The oldest lease was certainly being worked on; of younger ones the beats tell.
   std::string oldest;
   for (const auto& id : lost.held) {

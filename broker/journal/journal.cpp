@@ -67,8 +67,10 @@ Status Journal::prune() {
 Result<std::vector<JournalRow>> Journal::recover() {
   std::vector<JournalRow> rows;
   // Groups, streams and requests first: jobs refer to them.
-  for (const auto table : {JournalTable::kRequest, JournalTable::kGroup, JournalTable::kStream, JournalTable::kJob}) {
-    auto query = database_.prepare(std::string("SELECT key, value FROM ") + kTables[index_of(table)] + " ORDER BY at, key");
+  for (const auto table :
+       {JournalTable::kRequest, JournalTable::kGroup, JournalTable::kStream, JournalTable::kJob}) {
+    auto query = database_.prepare(std::string("SELECT key, value FROM ") + kTables[index_of(table)] +
+                                   " ORDER BY at, key");
     if (!query) return query.error();
     while (true) {
       auto row = query->step();

@@ -1,9 +1,10 @@
-// What must outlive the broker: open jobs, groups, stream and request names, and the boot number. SQLite in WAL mode
-// with synchronous=FULL, one writer thread, group commit: everything that waits goes into one transaction.
+// What must outlive the broker: open jobs, groups, stream and request names, and the boot number. SQLite in
+// WAL mode with synchronous=FULL, one writer thread, group commit: everything that waits goes into one
+// transaction.
 //
 // Thread: append() from the bus loop; `committed` is called on the journal's thread.
-// Errors: a full disk is waited out (healthy() is false meanwhile); any other failure ends the process, since a
-// broker that cannot tell what is on disk must not acknowledge anything.
+// Errors: a full disk is waited out (healthy() is false meanwhile); any other failure ends the process, since
+// a broker that cannot tell what is on disk must not acknowledge anything.
 #pragma once
 
 #include <condition_variable>

@@ -22,7 +22,8 @@ void GroupLedger::touch() {
 
 messages::StageUnits& GroupLedger::stage(const std::string& name) {
   auto& stages = progress_.stages;
-  const auto found = std::find_if(stages.begin(), stages.end(), [&](const auto& s) { return s.stage == name; });
+  const auto found =
+      std::find_if(stages.begin(), stages.end(), [&](const auto& s) { return s.stage == name; });
   if (found != stages.end()) return *found;
   return stages.emplace_back(messages::StageUnits{name, 0, 0});
 }

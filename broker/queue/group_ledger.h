@@ -1,5 +1,5 @@
-// Fan-out and fan-in of one group: counts its open jobs, adds up what they did, and derives progress that never runs
-// backwards.
+// Fan-out and fan-in of one group: counts its open jobs, adds up what they did, and derives progress that
+// never runs backwards.
 //
 // Pure; time is given. Thread: none of its own.
 #pragma once
@@ -24,10 +24,14 @@ class GroupLedger {
   void job_opened() { ++open_; }
   // A job's committed end. Units handed on to follow-ups of the same stage are not counted twice.
   void job_done(const messages::JobSpec& job, const messages::Outcome& outcome);
-  void job_failed(const messages::JobSpec& job, const std::string& job_id, ErrorCode code, const std::string& message);
+  void job_failed(const messages::JobSpec& job, const std::string& job_id, ErrorCode code,
+                  const std::string& message);
   // Units of a running attempt (0 when it ended).
   void running(const std::string& job, const std::string& stage, std::uint32_t units);
-  void set_state(messages::GroupState state) { progress_.state = state; touch(); }
+  void set_state(messages::GroupState state) {
+    progress_.state = state;
+    touch();
+  }
 
   bool is_complete() const { return open_ == 0 && progress_.state == messages::GroupState::kRunning; }
   std::uint64_t open_jobs() const { return open_; }

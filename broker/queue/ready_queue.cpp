@@ -14,7 +14,8 @@ std::deque<ReadyQueue::Waiting>& ReadyQueue::tenant_of(Class& members, const std
   return waiting;
 }
 
-void ReadyQueue::push(const std::string& job, const std::string& tenant, messages::Priority priority, TimePoint now) {
+void ReadyQueue::push(const std::string& job, const std::string& tenant, messages::Priority priority,
+                      TimePoint now) {
   tenant_of(class_of(priority), tenant).push_back({job, now});
   ++size_;
 }
@@ -62,7 +63,8 @@ bool ReadyQueue::remove(const std::string& job, const std::string& tenant, messa
   const auto found = members.tenants.find(tenant);
   if (found == members.tenants.end()) return false;
   auto& waiting = found->second;
-  const auto at = std::find_if(waiting.begin(), waiting.end(), [&](const Waiting& w) { return w.job == job; });
+  const auto at =
+      std::find_if(waiting.begin(), waiting.end(), [&](const Waiting& w) { return w.job == job; });
   if (at == waiting.end()) return false;
   waiting.erase(at);
   if (waiting.empty()) {

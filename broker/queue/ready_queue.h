@@ -1,7 +1,7 @@
 // The jobs of one stage that may run now, in the order they should.
 //
-// Interactive before normal before bulk, with ageing: a job waiting longer than kAgeing per class counts as one class
-// higher. Within a class tenants take turns (round robin), each first in, first out.
+// Interactive before normal before bulk, with ageing: a job waiting longer than kAgeing per class counts as
+// one class higher. Within a class tenants take turns (round robin), each first in, first out.
 //
 // Pure; time is given. Thread: none of its own.
 #pragma once
@@ -27,7 +27,8 @@ class ReadyQueue {
 
   void push(const std::string& job, const std::string& tenant, messages::Priority priority, TimePoint now);
   // To the front of its class: a job that is given back untouched.
-  void push_front(const std::string& job, const std::string& tenant, messages::Priority priority, TimePoint now);
+  void push_front(const std::string& job, const std::string& tenant, messages::Priority priority,
+                  TimePoint now);
   std::optional<std::string> pop(TimePoint now);
   // Takes a job out wherever it stands (cancel); false when it is not here. Linear in the class.
   bool remove(const std::string& job, const std::string& tenant, messages::Priority priority);

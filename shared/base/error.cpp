@@ -5,10 +5,11 @@
 namespace answermill {
 namespace {
 constexpr std::array<std::string_view, 26> kNames = {
-    "ok",         "internal",  "invalid_argument", "not_found",    "conflict",     "unavailable", "too_large",
-    "unsupported", "no_text",   "encrypted",        "damaged",      "empty_file",   "cancelled",   "expired",
-    "quarantined", "fenced",    "busy",             "unauthorized", "forbidden",    "rate_limited", "upstream",
-    "malformed",   "timeout",   "disk_full",        "crashed",      "limit"};
+    "ok",        "internal",     "invalid_argument", "not_found", "conflict", "unavailable",
+    "too_large", "unsupported",  "no_text",          "encrypted", "damaged",  "empty_file",
+    "cancelled", "expired",      "quarantined",      "fenced",    "busy",     "unauthorized",
+    "forbidden", "rate_limited", "upstream",         "malformed", "timeout",  "disk_full",
+    "crashed",   "limit"};
 }  // namespace
 
 std::string_view to_string(ErrorCode code) {

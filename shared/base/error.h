@@ -16,25 +16,25 @@ enum class ErrorCode : std::uint8_t {
   kConflict = 4,
   kUnavailable = 5,
   kTooLarge = 6,
-  kUnsupported = 7,      // a document type we cannot read
-  kNoText = 8,           // a document that opens but holds no text (a scan)
-  kEncrypted = 9,        // a document that needs a password
-  kDamaged = 10,         // a document no parser can open
-  kEmptyFile = 11,       // zero bytes, or zero pages
+  kUnsupported = 7,  // a document type we cannot read
+  kNoText = 8,       // a document that opens but holds no text (a scan)
+  kEncrypted = 9,    // a document that needs a password
+  kDamaged = 10,     // a document no parser can open
+  kEmptyFile = 11,   // zero bytes, or zero pages
   kCancelled = 12,
-  kExpired = 13,         // a deadline passed
-  kQuarantined = 14,     // a job set aside after repeated crashes
-  kFenced = 15,          // a stale owner or lease tried to write
-  kBusy = 16,            // back-pressure: try again later
+  kExpired = 13,      // a deadline passed
+  kQuarantined = 14,  // a job set aside after repeated crashes
+  kFenced = 15,       // a stale owner or lease tried to write
+  kBusy = 16,         // back-pressure: try again later
   kUnauthorized = 17,
   kForbidden = 18,
   kRateLimited = 19,
-  kUpstream = 20,        // a model server failed
-  kMalformed = 21,       // bytes that do not decode
+  kUpstream = 20,   // a model server failed
+  kMalformed = 21,  // bytes that do not decode
   kTimeout = 22,
   kDiskFull = 23,
-  kCrashed = 24,         // a child process or worker died
-  kLimit = 25,           // a resource limit was hit (memory, CPU time)
+  kCrashed = 24,  // a child process or worker died
+  kLimit = 25,    // a resource limit was hit (memory, CPU time)
 };
 
 // The public name: "not_found". Unknown values give "internal".

@@ -13,9 +13,7 @@ namespace {
 
 constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
 
-bool is_id_text(std::string_view text) {
-  return text.find_first_not_of(kAlphabet) == std::string_view::npos;
-}
+bool is_id_text(std::string_view text) { return text.find_first_not_of(kAlphabet) == std::string_view::npos; }
 
 }  // namespace
 

@@ -41,8 +41,8 @@ std::size_t incomplete_tail(std::string_view text) {
 
 }  // namespace
 
-// What the stage emits waits here until the loop takes it: one wake-up for a burst, and a burst of tokens becomes one
-// event, so a fast model never floods the bus.
+// What the stage emits waits here until the loop takes it: one wake-up for a burst, and a burst of tokens
+// becomes one event, so a fast model never floods the bus.
 class JobConsumer::Handle : public JobHandle, public std::enable_shared_from_this<Handle> {
  public:
   Handle(JobConsumer& consumer, const Lease& lease)
@@ -102,9 +102,10 @@ class JobConsumer::Handle : public JobHandle, public std::enable_shared_from_thi
 
   void finish(Outcome outcome) override {
     if (finish_called_.exchange(true)) return;
-    consumer_.mailbox_.post([this, self = shared_from_this(), alive = alive_, outcome = std::move(outcome)]() mutable {
-      if (*alive) consumer_.finish(self, std::move(outcome));
-    });
+    consumer_.mailbox_.post(
+        [this, self = shared_from_this(), alive = alive_, outcome = std::move(outcome)]() mutable {
+          if (*alive) consumer_.finish(self, std::move(outcome));
+        });
   }
 
   std::vector<StreamEvent> take_waiting() {
@@ -143,7 +144,8 @@ class JobConsumer::Handle : public JobHandle, public std::enable_shared_from_thi
   bool scheduled_ = false;            // guarded by mutex_
 };
 
-JobConsumer::JobConsumer(ConsumerConfig config, ConsumerOutput& output, Mailbox& mailbox, Start start, CancelJob cancel)
+JobConsumer::JobConsumer(ConsumerConfig config, ConsumerOutput& output, Mailbox& mailbox, Start start,
+                         CancelJob cancel)
     : config_(std::move(config)),
       output_(output),
       mailbox_(mailbox),
@@ -162,8 +164,9 @@ void JobConsumer::on_relay_subscribed(Clock::time_point now) {
 void JobConsumer::say_hello(Clock::time_point now) {
   state_ = State::kGreeting;
   greeted_ = now;
-  Hello hello{worker_, config_.stage, host_, static_cast<std::uint32_t>(::getpid()), config_.slots, {},
-              ANSWERMILL_VERSION, config_.detail};
+  Hello hello{
+      worker_, config_.stage,      host_,         static_cast<std::uint32_t>(::getpid()), config_.slots,
+      {},      ANSWERMILL_VERSION, config_.detail};
   for (const auto& [id, job] : held_) {
     HeldJob held{job->spec, job->attempt, job->fence, job->activity > 0, job->finished, {}};
     if (!job->spec.stream.empty()) held.stream = job->log.state();
@@ -197,7 +200,8 @@ void JobConsumer::on_work_frame(std::string_view bytes, Clock::time_point now) {
     case WorkKind::kHello:
     case WorkKind::kBeat:
     case WorkKind::kResult:
-    case WorkKind::kGoodbye: break;  // ours to say
+    case WorkKind::kGoodbye:
+      break;  // ours to say
   }
 }
 
@@ -295,8 +299,9 @@ void JobConsumer::beat(Clock::time_point now) {
 
 void JobConsumer::publish(Handle& job, std::vector<StreamEvent> events) {
   if (events.empty() || job.spec.stream.empty()) return;
-  output_.publish(topic_of_stream(job.spec.stream),
-                  encode_frame(EventKind::kStream, StreamBatch{job.spec.stream, job.fence, std::move(events)}));
+  output_.publish(
+      topic_of_stream(job.spec.stream),
+      encode_frame(EventKind::kStream, StreamBatch{job.spec.stream, job.fence, std::move(events)}));
 }
 
 void JobConsumer::flush(const std::shared_ptr<Handle>& job) {

@@ -1,8 +1,9 @@
-// The worker's side of the work channel: says hello, takes leases, beats, sends results and keeps each until it is
-// committed. Used by every worker process and by frontends (for the `record` stage).
+// The worker's side of the work channel: says hello, takes leases, beats, sends results and keeps each until
+// it is committed. Used by every worker process and by frontends (for the `record` stage).
 //
-// Driven by a loop that owns the sockets: frames and the time go in, frames come out through ConsumerOutput. Job
-// handles given to the stage may be used from any thread; what they say reaches the loop through its mailbox.
+// Driven by a loop that owns the sockets: frames and the time go in, frames come out through ConsumerOutput.
+// Job handles given to the stage may be used from any thread; what they say reaches the loop through its
+// mailbox.
 //
 // Thread: the loop's, except JobHandle.
 #pragma once
@@ -46,7 +47,8 @@ class JobConsumer {
   void on_work_frame(std::string_view frame, Clock::time_point now);
   void on_tick(Clock::time_point now);
 
-  // Gives back what has not started; running jobs may finish. give_up() gives back those too and says goodbye.
+  // Gives back what has not started; running jobs may finish. give_up() gives back those too and says
+  // goodbye.
   void drain(Clock::time_point now);
   void give_up();
   bool idle() const;  // nothing held, nothing waiting for a commit

@@ -1,4 +1,5 @@
-// sd_notify(3) without libsystemd: tells the service manager that we are up and alive. Does nothing outside systemd.
+// sd_notify(3) without libsystemd: tells the service manager that we are up and alive. Does nothing outside
+// systemd.
 #pragma once
 
 namespace answermill::bus {

@@ -13,13 +13,20 @@ namespace {
 
 int zmq_type(Pattern pattern) {
   switch (pattern) {
-    case Pattern::kPush: return ZMQ_PUSH;
-    case Pattern::kPull: return ZMQ_PULL;
-    case Pattern::kRouter: return ZMQ_ROUTER;
-    case Pattern::kDealer: return ZMQ_DEALER;
-    case Pattern::kXpub: return ZMQ_XPUB;
-    case Pattern::kXsub: return ZMQ_XSUB;
-    case Pattern::kSub: return ZMQ_SUB;
+    case Pattern::kPush:
+      return ZMQ_PUSH;
+    case Pattern::kPull:
+      return ZMQ_PULL;
+    case Pattern::kRouter:
+      return ZMQ_ROUTER;
+    case Pattern::kDealer:
+      return ZMQ_DEALER;
+    case Pattern::kXpub:
+      return ZMQ_XPUB;
+    case Pattern::kXsub:
+      return ZMQ_XSUB;
+    case Pattern::kSub:
+      return ZMQ_SUB;
   }
   std::abort();
 }
@@ -84,7 +91,7 @@ SendStatus Socket::send(std::initializer_list<std::string_view> frames) {
       if (error == EINTR) continue;
       if (error == EHOSTUNREACH) return SendStatus::kUnreachable;
       if (error == EAGAIN) return SendStatus::kFull;  // only the first frame of a message can meet it
-      std::abort();                                    // a programming error: wrong state or socket
+      std::abort();                                   // a programming error: wrong state or socket
     }
   }
   return SendStatus::kSent;
@@ -150,7 +157,8 @@ void Poller::wait(std::chrono::milliseconds timeout) {
   items.reserve(items_.size());
   for (const auto& item : items_) items.push_back({item.socket, item.descriptor, ZMQ_POLLIN, 0});
   const int count = zmq_poll(items.data(), static_cast<int>(items.size()), timeout.count());
-  for (std::size_t i = 0; i < items.size(); ++i) ready_[i] = count > 0 && (items[i].revents & ZMQ_POLLIN) != 0;
+  for (std::size_t i = 0; i < items.size(); ++i)
+    ready_[i] = count > 0 && (items[i].revents & ZMQ_POLLIN) != 0;
 }
 
 }  // namespace answermill::bus

@@ -37,7 +37,8 @@ enum class SendStatus {
 
 class Socket {
  public:
-  // XPUB and XSUB keep every subscription of a peer (no receive limit for subscriptions); SUB sends all of its.
+  // XPUB and XSUB keep every subscription of a peer (no receive limit for subscriptions); SUB sends all of
+  // its.
   Socket(Context& context, Pattern pattern);
   ~Socket();
   Socket(Socket&& other) noexcept;

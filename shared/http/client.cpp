@@ -77,7 +77,8 @@ struct Client::Loop {
       run_timers(now);
       curl_multi_poll(multi.get(), nullptr, 0, poll_ms(Clock::now()), nullptr);
     }
-    while (!transfers.empty()) end(transfers.begin()->first, Error{ErrorCode::kCancelled, "the client is closing"});
+    while (!transfers.empty())
+      end(transfers.begin()->first, Error{ErrorCode::kCancelled, "the client is closing"});
   }
 
   void run_tasks() {
@@ -98,7 +99,8 @@ struct Client::Loop {
   }
 
   void begin(Handle handle, Request request, Callbacks callbacks) {
-    auto transfer = std::make_unique<Transfer>(handle, std::move(request), std::move(callbacks), Clock::now());
+    auto transfer =
+        std::make_unique<Transfer>(handle, std::move(request), std::move(callbacks), Clock::now());
     if (!transfer->easy() || curl_multi_add_handle(multi.get(), transfer->easy()) != CURLM_OK) {
       transfer->finish(Error{ErrorCode::kInternal, "the HTTP client could not start a request"});
       return;
@@ -201,9 +203,10 @@ Result<Response> Client::fetch(Request request, std::function<void(std::string_v
       cancel(known);
     }
   };
-  handle = start(std::move(request), {[state](int, const Headers& headers) { state->response.headers = headers; },
-                                      on_data ? std::move(on_data) : collect,
-                                      [state](Result<int> status) { state->done.set_value(std::move(status)); }});
+  handle =
+      start(std::move(request), {[state](int, const Headers& headers) { state->response.headers = headers; },
+                                 on_data ? std::move(on_data) : collect,
+                                 [state](Result<int> status) { state->done.set_value(std::move(status)); }});
   const Result<int> status = done.get();
   if (state->too_large) return Error{ErrorCode::kTooLarge, "the response is larger than allowed"};
   if (!status) return status.error();

@@ -67,7 +67,8 @@ void SseParser::take_field(std::string_view name, std::string_view value) {
 
 void SseParser::dispatch(const Handler& handler) {
   last_id_ = id_;
-  // Per specification the test is on the data buffer's text: one empty `data:` line gives "\n" there, hence an event.
+  // Per specification the test is on the data buffer's text: one empty `data:` line gives "\n" there, hence
+  // an event.
   if (has_data_) {
     SseEvent event{event_.empty() ? "message" : std::move(event_), std::move(data_), last_id_};
     handler(event);

@@ -132,7 +132,8 @@ std::size_t Transfer::take_header(std::string_view line) {
     long status = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
     if (status >= 200) announce_headers();
-  } else if (const std::size_t colon = field.find(':'); colon != std::string_view::npos && !headers_announced_) {
+  } else if (const std::size_t colon = field.find(':');
+             colon != std::string_view::npos && !headers_announced_) {
     response_headers_.emplace_back(trim(field.substr(0, colon)), trim(field.substr(colon + 1)));
   }
   return line.size();

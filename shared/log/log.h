@@ -1,5 +1,5 @@
-// Structured logs to stderr: "level key=value … message", with journald's priority prefix when not on a terminal.
-// Document text never goes above debug; secrets never go in at all.
+// Structured logs to stderr: "level key=value … message", with journald's priority prefix when not on a
+// terminal. Document text never goes above debug; secrets never go in at all.
 #pragma once
 
 #include <fmt/format.h>

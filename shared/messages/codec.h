@@ -1,8 +1,8 @@
 // Encoding of every message of the bus and of every job payload.
 //
 // A message struct lists its fields once, in wire order, in `auto tie()`. On the wire it is a msgpack array:
-// fields may only be appended; a decoder accepts shorter arrays (missing fields keep their defaults) and longer
-// ones (the surplus is skipped). Decoding runs under explicit limits and never throws.
+// fields may only be appended; a decoder accepts shorter arrays (missing fields keep their defaults) and
+// longer ones (the surplus is skipped). Decoding runs under explicit limits and never throws.
 //
 // Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 #pragma once

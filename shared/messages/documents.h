@@ -1,7 +1,8 @@
-// Payloads of ingest: a document becomes pages, pages become chunks, chunks get vectors, the index stores them.
+// Payloads of ingest: a document becomes pages, pages become chunks, chunks get vectors, the index stores
+// them.
 //
-// Ops: extract/plan → extract/pages ×N → embed/chunks → index/upsert; then record/document (group completion).
-// Removal: index/delete → record/delete.
+// Ops: extract/plan → extract/pages ×N → embed/chunks → index/upsert; then record/document (group
+// completion). Removal: index/delete → record/delete.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +38,7 @@ struct ExtractPages {
   std::uint32_t first_page = 1;
   std::uint32_t page_count = 0;
   std::uint32_t total_pages = 0;
-  std::string encoding;        // text formats: of the source bytes
+  std::string encoding;          // text formats: of the source bytes
   std::uint64_t byte_begin = 0;  // text formats: the pages' range of the source bytes
   std::uint64_t byte_end = 0;
 
@@ -83,9 +84,9 @@ struct IndexUpsert {
   std::uint32_t total_pages = 0;
   std::vector<Page> pages;
   std::vector<Chunk> chunks;
-  std::string model;            // id of the embedding model
+  std::string model;  // id of the embedding model
   std::uint32_t dimension = 0;
-  std::string vectors;          // little-endian float32, chunks.size() × dimension, row-major, unit length
+  std::string vectors;  // little-endian float32, chunks.size() × dimension, row-major, unit length
 
   auto tie() { return std::tie(document, total_pages, pages, chunks, model, dimension, vectors); }
 };

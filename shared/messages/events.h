@@ -76,7 +76,7 @@ struct StageStatus {
   std::string stage;
   std::uint64_t queued = 0;
   std::uint64_t leased = 0;
-  std::uint64_t done = 0;         // since boot
+  std::uint64_t done = 0;  // since boot
   std::uint64_t failed = 0;
   std::uint64_t quarantined = 0;
 

@@ -17,12 +17,12 @@ enum class Priority : std::uint8_t { kInteractive = 0, kNormal = 1, kBulk = 2 };
 // kStrict: acknowledged after the journal's commit. kRelaxed: taken in memory at once, journaled behind it.
 enum class Durability : std::uint8_t { kStrict = 0, kRelaxed = 1 };
 
-// One piece of work for one stage. Follow-ups inherit tenant, request, group, stream, priority, durability and
-// deadline from the job they follow wherever they leave them at their defaults.
+// One piece of work for one stage. Follow-ups inherit tenant, request, group, stream, priority, durability
+// and deadline from the job they follow wherever they leave them at their defaults.
 struct JobSpec {
-  std::string id;           // empty in submissions and follow-ups: the broker names it
-  std::string stage;        // "extract", "embed", "index", "generate", "record"
-  std::string op;           // what the stage shall do; names the payload's struct
+  std::string id;     // empty in submissions and follow-ups: the broker names it
+  std::string stage;  // "extract", "embed", "index", "generate", "record"
+  std::string op;     // what the stage shall do; names the payload's struct
   std::string tenant;
   std::string request_id;
   std::string group;        // the group whose progress it counts towards; empty for none
@@ -30,23 +30,24 @@ struct JobSpec {
   std::string routing_key;  // jobs with one key run on one worker at a time; empty for any worker
   Priority priority = Priority::kInteractive;
   Durability durability = Durability::kStrict;
-  std::uint32_t units = 0;        // what it adds to its stage's progress
-  std::int64_t deadline_ms = 0;   // time left; 0 for none
-  std::string payload;            // encode(<the op's struct>)
+  std::uint32_t units = 0;       // what it adds to its stage's progress
+  std::int64_t deadline_ms = 0;  // time left; 0 for none
+  std::string payload;           // encode(<the op's struct>)
 
   auto tie() {
-    return std::tie(id, stage, op, tenant, request_id, group, stream, routing_key, priority, durability, units,
-                    deadline_ms, payload);
+    return std::tie(id, stage, op, tenant, request_id, group, stream, routing_key, priority, durability,
+                    units, deadline_ms, payload);
   }
 };
 
-// Fan-out/fan-in: closes when none of its jobs, or of the jobs those spawned, is open; then runs `completion`.
+// Fan-out/fan-in: closes when none of its jobs, or of the jobs those spawned, is open; then runs
+// `completion`.
 struct GroupSpec {
   std::string id;
   std::string topic;    // where its progress is published
   std::string subject;  // what it is about (a document id); published with its progress
   std::uint32_t generation = 0;
-  JobSpec completion;   // its lease carries the encoded GroupProgress as `attachment`
+  JobSpec completion;  // its lease carries the encoded GroupProgress as `attachment`
 
   auto tie() { return std::tie(id, topic, subject, generation, completion); }
 };
@@ -73,12 +74,13 @@ struct StreamEvent {
   friend bool operator==(const StreamEvent&, const StreamEvent&) = default;
 };
 
-// A stream as far as somebody has it: every event so far in order, token runs coalesced. next_seq starts at 1.
+// A stream as far as somebody has it: every event so far in order, token runs coalesced. next_seq starts
+// at 1.
 struct StreamState {
   std::string stream;
-  std::uint64_t epoch = 0;     // the fence of the lease that writes it
+  std::uint64_t epoch = 0;  // the fence of the lease that writes it
   std::uint64_t next_seq = 1;
-  std::string text;            // canonical text so far
+  std::string text;  // canonical text so far
   std::vector<StreamEvent> events;
 
   auto tie() { return std::tie(stream, epoch, next_seq, text, events); }
@@ -99,7 +101,7 @@ struct TerminalEvent {
   std::string sha256;        // hex, of the text
   ErrorCode code = ErrorCode::kOk;
   std::string message;
-  std::string meta;          // encode(AnswerMeta) when a generator finished it
+  std::string meta;  // encode(AnswerMeta) when a generator finished it
 
   auto tie() { return std::tie(outcome, length, sha256, code, message, meta); }
 };
@@ -140,7 +142,8 @@ struct JobFailure {
 
 enum class GroupState : std::uint8_t { kRunning = 0, kCompleting = 1, kDone = 2, kCancelled = 3 };
 
-// The derived progress of a group: published on its topic whenever it changes, and given to its completion job.
+// The derived progress of a group: published on its topic whenever it changes, and given to its completion
+// job.
 struct GroupProgress {
   std::string group;
   std::string subject;
@@ -150,9 +153,11 @@ struct GroupProgress {
   std::vector<StageUnits> stages;
   std::vector<Counter> counters;  // sums of what its jobs counted
   std::vector<JobFailure> failures;
-  std::int64_t eta_ms = -1;       // -1 when unknown
+  std::int64_t eta_ms = -1;  // -1 when unknown
 
-  auto tie() { return std::tie(group, subject, generation, state, revision, stages, counters, failures, eta_ms); }
+  auto tie() {
+    return std::tie(group, subject, generation, state, revision, stages, counters, failures, eta_ms);
+  }
 };
 
 enum class OutcomeStatus : std::uint8_t {
@@ -167,18 +172,18 @@ struct Outcome {
   ErrorCode code = ErrorCode::kOk;
   std::string message;
   bool retryable = false;
-  bool crashed = false;                  // the job's child process died: counts towards quarantine
+  bool crashed = false;  // the job's child process died: counts towards quarantine
   std::vector<JobSpec> followups;
-  std::vector<StageUnits> totals;        // group totals that are known from now on (`done` is ignored)
-  std::vector<Counter> counters;         // added to the group's counters
-  std::vector<StreamEvent> events;       // events of the stream, from the lease's next_seq on, tokens included
-  bool ends_stream = false;              // no follow-up owns the stream: the broker ends it as done
-  std::string meta;                      // for TerminalEvent.meta
+  std::vector<StageUnits> totals;   // group totals that are known from now on (`done` is ignored)
+  std::vector<Counter> counters;    // added to the group's counters
+  std::vector<StreamEvent> events;  // events of the stream, from the lease's next_seq on, tokens included
+  bool ends_stream = false;         // no follow-up owns the stream: the broker ends it as done
+  std::string meta;                 // for TerminalEvent.meta
   std::vector<std::string> cancel_groups;
 
   auto tie() {
-    return std::tie(status, code, message, retryable, crashed, followups, totals, counters, events, ends_stream, meta,
-                    cancel_groups);
+    return std::tie(status, code, message, retryable, crashed, followups, totals, counters, events,
+                    ends_stream, meta, cancel_groups);
   }
 };
 

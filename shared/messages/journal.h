@@ -19,7 +19,9 @@ struct StoredJob {
   std::string completes_group;   // this job is the completion of that group
   std::string completes_stream;  // this job records that finished stream
 
-  auto tie() { return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream); }
+  auto tie() {
+    return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream);
+  }
 };
 
 struct StoredGroup {

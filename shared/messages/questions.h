@@ -19,9 +19,9 @@ struct Turn {
 // What to do with the passages found.
 struct AnswerRequest {
   std::string question;
-  std::vector<Turn> history;  // earlier turns of the conversation, oldest first
-  std::string model;          // empty: as configured
-  double temperature = -1;    // negative: as configured
+  std::vector<Turn> history;     // earlier turns of the conversation, oldest first
+  std::string model;             // empty: as configured
+  double temperature = -1;       // negative: as configured
   std::uint32_t max_tokens = 0;  // 0: as configured
   std::string conversation;
 
@@ -33,7 +33,7 @@ struct SearchRequest {
   std::string collection;
   std::string query;
   std::uint32_t k = 8;
-  double max_distance = 1.0;  // passages farther away are dropped; distances are calibrated to 0…1
+  double max_distance = 1.0;           // passages farther away are dropped; distances are calibrated to 0…1
   std::vector<std::string> documents;  // empty: all
   std::optional<AnswerRequest> answer;
 
@@ -75,8 +75,8 @@ struct Passage {
   double distance = 1;  // calibrated per backend, 0…1
 
   auto tie() {
-    return std::tie(number, chunk, document, document_name, collection, material_id, page, ordinal, begin, end, heading,
-                    type, text, score, distance);
+    return std::tie(number, chunk, document, document_name, collection, material_id, page, ordinal, begin,
+                    end, heading, type, text, score, distance);
   }
 };
 
@@ -117,13 +117,13 @@ struct CitationEvent {
   std::uint32_t page = 0;
   std::uint32_t begin = 0;  // code points of the page's text
   std::uint32_t end = 0;
-  bool exact = false;       // the answer quotes these very characters
+  bool exact = false;  // the answer quotes these very characters
 
   auto tie() { return std::tie(number, text_begin, text_end, document, page, begin, end, exact); }
 };
 
 struct AnswerMeta {
-  std::string mode;   // "quoting", "model" or "nothing_found"
+  std::string mode;  // "quoting", "model" or "nothing_found"
   std::string model;
   std::uint64_t input_tokens = 0;
   std::uint64_t output_tokens = 0;

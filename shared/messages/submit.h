@@ -12,8 +12,8 @@ namespace answermill::messages {
 
 enum class SubmitKind : std::uint8_t { kSubmit = 1, kCancel = 2 };
 
-// (tenant, request_id) names a submission for 24 h: the same one again is acknowledged again and not run twice;
-// the same id with another job is refused as kConflict.
+// (tenant, request_id) names a submission for 24 h: the same one again is acknowledged again and not run
+// twice; the same id with another job is refused as kConflict.
 struct Submit {
   std::string reply_topic;
   JobSpec job;

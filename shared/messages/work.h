@@ -109,7 +109,7 @@ struct Lease {
   std::uint64_t fence = 0;        // boot << 32 | counter: never repeats, also the stream's epoch
   std::uint64_t owner_epoch = 0;  // routed stages: grows whenever the key moves to another worker
   StreamState stream;
-  std::string attachment;         // completion jobs: GroupProgress or StreamState
+  std::string attachment;  // completion jobs: GroupProgress or StreamState
 
   auto tie() { return std::tie(spec, attempt, fence, owner_epoch, stream, attachment); }
 };

@@ -88,7 +88,8 @@ Result<BlobWriter> BlobStore::create() {
 Result<UniqueFd> BlobStore::open(std::string_view hash) const {
   if (!is_hash(hash)) return Error{ErrorCode::kInvalidArgument, "not a blob hash"};
   UniqueFd file(::open(place_of(root_, hash).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file && errno == ENOENT) return Error{ErrorCode::kNotFound, "the stored bytes are gone; upload the file again"};
+  if (!file && errno == ENOENT)
+    return Error{ErrorCode::kNotFound, "the stored bytes are gone; upload the file again"};
   if (!file) return disk_error("cannot open a blob");
   return file;
 }
@@ -119,7 +120,8 @@ Result<std::string> BlobStore::put(std::string_view bytes) {
 
 Status BlobStore::remove(std::string_view hash) {
   if (!is_hash(hash)) return Error{ErrorCode::kInvalidArgument, "not a blob hash"};
-  if (::unlink(place_of(root_, hash).c_str()) != 0 && errno != ENOENT) return disk_error("cannot remove a blob");
+  if (::unlink(place_of(root_, hash).c_str()) != 0 && errno != ENOENT)
+    return disk_error("cannot remove a blob");
   return {};
 }
 

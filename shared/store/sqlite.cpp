@@ -10,12 +10,16 @@ Error error_of(sqlite3* database) {
   const int code = database != nullptr ? sqlite3_errcode(database) : SQLITE_NOMEM;
   const std::string message = database != nullptr ? sqlite3_errmsg(database) : "out of memory";
   switch (code & 0xFF) {
-    case SQLITE_FULL: return {ErrorCode::kDiskFull, "the disk is full: " + message};
+    case SQLITE_FULL:
+      return {ErrorCode::kDiskFull, "the disk is full: " + message};
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return {ErrorCode::kBusy, "a database is locked: " + message};
+    case SQLITE_LOCKED:
+      return {ErrorCode::kBusy, "a database is locked: " + message};
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return {ErrorCode::kDamaged, "a database file is damaged: " + message};
-    default: return {ErrorCode::kInternal, "a database failed: " + message};
+    case SQLITE_NOTADB:
+      return {ErrorCode::kDamaged, "a database file is damaged: " + message};
+    default:
+      return {ErrorCode::kInternal, "a database failed: " + message};
   }
 }
 
@@ -35,8 +39,8 @@ Statement& Statement::bind(int index, double value) {
 }
 
 Statement& Statement::bind(int index, std::string_view text) {
-  sqlite3_bind_text64(statement_.get(), index, text.data() != nullptr ? text.data() : "", text.size(), SQLITE_TRANSIENT,
-                      SQLITE_UTF8);
+  sqlite3_bind_text64(statement_.get(), index, text.data() != nullptr ? text.data() : "", text.size(),
+                      SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;
 }
 
@@ -85,7 +89,9 @@ std::string Statement::text(int column) const {
   return bytes != nullptr ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
 }
 
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
 
 Result<Database> Database::open(const std::string& path, Synchronous synchronous) {
   Database database;
@@ -98,8 +104,9 @@ Result<Database> Database::open(const std::string& path, Synchronous synchronous
   if (code != SQLITE_OK) return error_of(handle);
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, 5000);
-  const std::string pragmas = std::string("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA synchronous=") +
-                              (synchronous == Synchronous::kFull ? "FULL" : "NORMAL");
+  const std::string pragmas =
+      std::string("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA synchronous=") +
+      (synchronous == Synchronous::kFull ? "FULL" : "NORMAL");
   if (auto ran = database.execute(pragmas); !ran) return ran.error();
   return database;
 }

@@ -1,8 +1,8 @@
 // A thin, typed layer over SQLite's C API: one connection, prepared statements, transactions.
 //
-// Thread: a Database and its Statements are used by one thread. Errors: kDiskFull, kBusy, kDamaged, kInternal; text
-// is bound and read as UTF-8, blobs as std::string.
-// Source: https://www.sqlite.org/c3ref/intro.html
+// Thread: a Database and its Statements are used by one thread. Errors: kDiskFull, kBusy, kDamaged,
+// kInternal; text is bound and read as UTF-8, blobs as std::string. Source:
+// https://www.sqlite.org/c3ref/intro.html
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ class Statement {
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
-  // True: a row is ready. False: done. After done or an error the statement is reset and its bindings cleared.
+  // True: a row is ready. False: done. After done or an error the statement is reset and its bindings
+  // cleared.
   Result<bool> step();
   // For statements without rows (or whose rows do not matter).
   Status run();

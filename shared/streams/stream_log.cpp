@@ -40,7 +40,9 @@ void StreamLog::take(const StreamEvent& event) {
       text_.append(event.data, known);
       break;
     }
-    case StreamEventKind::kRewind: cut(event.offset); break;
+    case StreamEventKind::kRewind:
+      cut(event.offset);
+      break;
     case StreamEventKind::kTerminal:
       finished_ = true;
       entry.data = event.data;
@@ -48,7 +50,9 @@ void StreamLog::take(const StreamEvent& event) {
     case StreamEventKind::kStatus:
     case StreamEventKind::kSources:
     case StreamEventKind::kCitation:
-    case StreamEventKind::kResult: entry.data = event.data; break;
+    case StreamEventKind::kResult:
+      entry.data = event.data;
+      break;
   }
   entries_.push_back(std::move(entry));
   next_seq_ = event.last_seq + 1;
@@ -82,7 +86,8 @@ StreamEvent StreamLog::append(StreamEventKind kind, std::string data) {
 }
 
 StreamEvent StreamLog::append_rewind(std::uint64_t offset) {
-  StreamEvent event{next_seq_, next_seq_, StreamEventKind::kRewind, std::min<std::uint64_t>(offset, text_.size()), {}};
+  StreamEvent event{
+      next_seq_, next_seq_, StreamEventKind::kRewind, std::min<std::uint64_t>(offset, text_.size()), {}};
   take(event);
   return event;
 }

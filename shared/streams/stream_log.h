@@ -1,5 +1,6 @@
-// The log of one stream: a growing text and its events in order. The broker's relay, the worker that writes it and
-// every frontend that shows it keep one each; all of them end equal, whatever was lost or repeated on the way.
+// The log of one stream: a growing text and its events in order. The broker's relay, the worker that writes
+// it and every frontend that shows it keep one each; all of them end equal, whatever was lost or repeated on
+// the way.
 //
 // Pure: no clock, no sockets. Thread: none of its own.
 #pragma once
@@ -36,8 +37,8 @@ class StreamLog {
   // Takes over whatever `state` has beyond this log; true when something was new.
   bool merge(const messages::StreamState& state);
 
-  // Events after `after_seq`, runs of tokens joined, about `max_bytes` of data. A reader that has seen more than
-  // there is gets a kRewind to the end of the text first.
+  // Events after `after_seq`, runs of tokens joined, about `max_bytes` of data. A reader that has seen more
+  // than there is gets a kRewind to the end of the text first.
   std::vector<messages::StreamEvent> read(std::uint64_t after_seq, std::size_t max_bytes) const;
 
   // Every event, tokens one by one (older ones joined beyond a bound).
@@ -58,7 +59,7 @@ class StreamLog {
     std::uint64_t offset;  // kToken, kRewind
     std::uint64_t length;  // kToken: bytes of text_
     messages::StreamEventKind kind;
-    std::string data;      // other kinds
+    std::string data;  // other kinds
   };
 
   void take(const messages::StreamEvent& event);

@@ -1,4 +1,5 @@
-// The most frequent words of eleven languages, folded as WordReader folds: they say little about a text's subject.
+// The most frequent words of eleven languages, folded as WordReader folds: they say little about a text's
+// subject.
 #include <algorithm>
 #include <string>
 #include <string_view>

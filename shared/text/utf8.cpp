@@ -88,7 +88,8 @@ void append_code_point(std::string& out, char32_t c) {
 }
 
 std::size_t count_code_points(std::string_view bytes) {
-  return static_cast<std::size_t>(std::count_if(bytes.begin(), bytes.end(), [](char c) { return !is_continuation(c); }));
+  return static_cast<std::size_t>(
+      std::count_if(bytes.begin(), bytes.end(), [](char c) { return !is_continuation(c); }));
 }
 
 std::size_t floor_boundary(std::string_view bytes, std::size_t limit) {

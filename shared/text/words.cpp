@@ -27,7 +27,8 @@ bool is_letter(char32_t c) {
   if (c < 0x80) return in(c, 'a', 'z') || in(c, 'A', 'Z');
   if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA;
   if (c == 0xD7 || c == 0xF7 || c == kReplacement) return false;
-  if (in(c, 0x2000, 0x2BFF) || in(c, 0x2E00, 0x303F) || in(c, 0x30FB, 0x30FB)) return false;  // punctuation, symbols
+  if (in(c, 0x2000, 0x2BFF) || in(c, 0x2E00, 0x303F) || in(c, 0x30FB, 0x30FB))
+    return false;  // punctuation, symbols
   if (in(c, 0xFE10, 0xFE6F) || in(c, 0xE000, 0xF8FF)) return false;
   if (in(c, 0xFF00, 0xFFEF)) return in(c, 0xFF21, 0xFF3A) || in(c, 0xFF41, 0xFF5A) || has_no_spaces(c);
   if (c == 0x060C || c == 0x061B || c == 0x061F || c == 0x06D4) return false;  // Arabic punctuation
@@ -46,15 +47,37 @@ char32_t fold_arabic(char32_t c) {
 
 char32_t fold_greek(char32_t c) {
   switch (c) {
-    case 0x0386: case 0x03AC: return 0x03B1;
-    case 0x0388: case 0x03AD: return 0x03B5;
-    case 0x0389: case 0x03AE: return 0x03B7;
-    case 0x038A: case 0x03AF: case 0x0390: case 0x03AA: case 0x03CA: return 0x03B9;
-    case 0x038C: case 0x03CC: return 0x03BF;
-    case 0x038E: case 0x03CD: case 0x03B0: case 0x03AB: case 0x03CB: return 0x03C5;
-    case 0x038F: case 0x03CE: return 0x03C9;
-    case 0x03C2: return 0x03C3;
-    default: return in(c, 0x0391, 0x03A9) ? c + 0x20 : c;
+    case 0x0386:
+    case 0x03AC:
+      return 0x03B1;
+    case 0x0388:
+    case 0x03AD:
+      return 0x03B5;
+    case 0x0389:
+    case 0x03AE:
+      return 0x03B7;
+    case 0x038A:
+    case 0x03AF:
+    case 0x0390:
+    case 0x03AA:
+    case 0x03CA:
+      return 0x03B9;
+    case 0x038C:
+    case 0x03CC:
+      return 0x03BF;
+    case 0x038E:
+    case 0x03CD:
+    case 0x03B0:
+    case 0x03AB:
+    case 0x03CB:
+      return 0x03C5;
+    case 0x038F:
+    case 0x03CE:
+      return 0x03C9;
+    case 0x03C2:
+      return 0x03C3;
+    default:
+      return in(c, 0x0391, 0x03A9) ? c + 0x20 : c;
   }
 }
 
@@ -195,7 +218,8 @@ std::string_view stem_of(std::string_view folded) {
   if (folded.size() > 4 && folded.substr(folded.size() - 2) == "ss") return folded;
   for (const std::string_view ending : kEndings) {
     if (folded.size() < ending.size() + std::max(kLeast, ending.size())) continue;
-    if (folded.substr(folded.size() - ending.size()) == ending) return folded.substr(0, folded.size() - ending.size());
+    if (folded.substr(folded.size() - ending.size()) == ending)
+      return folded.substr(0, folded.size() - ending.size());
   }
   return folded;
 }

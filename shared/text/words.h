@@ -1,5 +1,6 @@
-// Words of any script, folded for comparison: lower case, without diacritics, numbers whole, scripts without spaces
-// as overlapping pairs. The same bytes give the same words on every machine (no locale, no ICU version).
+// Words of any script, folded for comparison: lower case, without diacritics, numbers whole, scripts without
+// spaces as overlapping pairs. The same bytes give the same words on every machine (no locale, no ICU
+// version).
 //
 // Thread: any; a WordReader belongs to one. Pure.
 #pragma once
@@ -47,8 +48,8 @@ std::vector<Word> words_of(std::string_view text);
 // Lower case without diacritics; 0 for marks that vanish.
 char32_t fold_code_point(char32_t code_point);
 
-// A word without its commonest endings, the same for "revenue", "revenues" and "Revenue's". Light on purpose: for
-// matching question and sentence, not for linguistics.
+// A word without its commonest endings, the same for "revenue", "revenues" and "Revenue's". Light on purpose:
+// for matching question and sentence, not for linguistics.
 std::string_view stem_of(std::string_view folded);
 
 // True for the, und, que … of eleven languages.

@@ -1,7 +1,7 @@
 // What a worker process runs: a stage takes leased jobs and finishes each exactly once.
 //
-// Thread: start() and cancel() are called from the runtime's loop thread and must return at once (hand heavy work
-// to threads of the stage; SyncStage below does it for you). JobHandle is safe from any thread.
+// Thread: start() and cancel() are called from the runtime's loop thread and must return at once (hand heavy
+// work to threads of the stage; SyncStage below does it for you). JobHandle is safe from any thread.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class Stage {
  public:
   virtual ~Stage() = default;
   virtual std::string name() const = 0;
-  virtual std::uint32_t slots() const = 0;    // jobs it wants to hold at once
+  virtual std::uint32_t slots() const = 0;           // jobs it wants to hold at once
   virtual std::string detail() const { return {}; }  // e.g. the model in use
   virtual void start(Job job, std::shared_ptr<JobHandle> handle) = 0;
   virtual void cancel(const std::string& job_id) { (void)job_id; }  // cancelled() is already true
@@ -34,7 +34,8 @@ std::unique_ptr<Stage> make_sync_stage(std::string name, std::uint32_t threads, 
 
 // Outcome shorthands.
 messages::Outcome failed(ErrorCode code, std::string message, bool retryable);
-messages::Outcome failed(const Error& error);  // retryable for unavailable, busy, timeout, upstream, fenced, disk_full
+messages::Outcome failed(
+    const Error& error);  // retryable for unavailable, busy, timeout, upstream, fenced, disk_full
 messages::Outcome malformed_payload(const Job& job);
 
 }  // namespace answermill::runtime

@@ -12,8 +12,8 @@
 namespace answermill::runtime {
 namespace {
 
-// A fixed pool: each thread runs one job at a time. One job more than threads is held, so that a thread never waits
-// for the round trip to the broker between two jobs.
+// A fixed pool: each thread runs one job at a time. One job more than threads is held, so that a thread never
+// waits for the round trip to the broker between two jobs.
 class SyncStage : public Stage {
  public:
   SyncStage(std::string name, std::uint32_t threads, std::string detail, SyncHandler handler)
@@ -60,7 +60,8 @@ class SyncStage : public Stage {
       if (next.second->cancelled()) continue;
       next.second->progress(0);  // it has started
       const auto& spec = next.first.spec;
-      log::debug("event=job_start job={} op={} group={} attempt={}", spec.id, spec.op, spec.group, next.first.attempt);
+      log::debug("event=job_start job={} op={} group={} attempt={}", spec.id, spec.op, spec.group,
+                 next.first.attempt);
       next.second->finish(run(next));
     }
   }
@@ -111,13 +112,16 @@ messages::Outcome failed(const Error& error) {
     case ErrorCode::kTimeout:
     case ErrorCode::kUpstream:
     case ErrorCode::kFenced:
-    case ErrorCode::kDiskFull: return failed(error.code, error.message, true);
-    default: return failed(error.code, error.message, false);
+    case ErrorCode::kDiskFull:
+      return failed(error.code, error.message, true);
+    default:
+      return failed(error.code, error.message, false);
   }
 }
 
 messages::Outcome malformed_payload(const Job& job) {
-  return failed(ErrorCode::kMalformed, "the payload of " + job.spec.stage + "/" + job.spec.op + " did not decode", false);
+  return failed(ErrorCode::kMalformed,
+                "the payload of " + job.spec.stage + "/" + job.spec.op + " did not decode", false);
 }
 
 }  // namespace answermill::runtime

@@ -34,9 +34,12 @@ class WorkerLoop : public bus::ConsumerOutput {
   explicit WorkerLoop(Stage& stage)
       : work_(context_, bus::Pattern::kDealer),
         events_(context_, bus::Pattern::kXpub),
-        consumer_({stage.name(), stage.slots(), stage.detail()}, *this, mailbox_,
-                  [&stage](Job job, std::shared_ptr<JobHandle> handle) { stage.start(std::move(job), std::move(handle)); },
-                  [&stage](const std::string& job) { stage.cancel(job); }) {
+        consumer_(
+            {stage.name(), stage.slots(), stage.detail()}, *this, mailbox_,
+            [&stage](Job job, std::shared_ptr<JobHandle> handle) {
+              stage.start(std::move(job), std::move(handle));
+            },
+            [&stage](const std::string& job) { stage.cancel(job); }) {
     work_.set_linger(kGoodbyeLinger);
   }
 

@@ -13,8 +13,8 @@ struct WorkerOptions {
   std::string events_endpoint;  // broker's XSUB
 };
 
-// Blocks SIGTERM and SIGINT, so that run_worker() can read them from a descriptor. First thing in main(): threads
-// started later inherit it.
+// Blocks SIGTERM and SIGINT, so that run_worker() can read them from a descriptor. First thing in main():
+// threads started later inherit it.
 void block_stop_signals();
 
 // Blocks until the worker is told to stop. Returns the process's exit code.

@@ -1,7 +1,7 @@
 // The frontend's ZeroMQ sockets, waited for by an Asio loop.
 //
-// ZeroMQ's descriptors tell of changes only, so every wake-up, and every send, is followed by a look at all sockets.
-// Thread: the loop's.
+// ZeroMQ's descriptors tell of changes only, so every wake-up, and every send, is followed by a look at all
+// sockets. Thread: the loop's.
 #pragma once
 
 #include <array>

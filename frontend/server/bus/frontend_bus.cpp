@@ -50,8 +50,8 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
   void submit(Submit submit, std::function<void(const SubmitAck&)> done, int patience_ms) override {
     submit.reply_topic = reply_topic_;
     const auto now = Clock::now();
-    Submission submission{encode_frame(SubmitKind::kSubmit, submit), std::move(done), now + kFirstResend, kFirstResend,
-                          now + std::chrono::milliseconds(patience_ms)};
+    Submission submission{encode_frame(SubmitKind::kSubmit, submit), std::move(done), now + kFirstResend,
+                          kFirstResend, now + std::chrono::milliseconds(patience_ms)};
     sockets_.send_job(submission.frame);
     submissions_.insert_or_assign(submit.job.request_id, std::move(submission));
   }
@@ -89,7 +89,8 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
     }
   }
 
-  void replay(const std::string& stream, std::uint64_t after_seq, std::function<void(const Replayed&)> done) override {
+  void replay(const std::string& stream, std::uint64_t after_seq,
+              std::function<void(const Replayed&)> done) override {
     const std::uint64_t number = ++replay_number_;
     auto frame = encode_frame(QueryKind::kReplay, Replay{number, stream, after_seq});
     sockets_.send_query(frame);
@@ -97,7 +98,9 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
   }
 
   const FleetStatus& fleet() const override { return fleet_; }
-  void on_fleet(std::function<void(const FleetStatus&)> changed) override { fleet_watchers_.push_back(std::move(changed)); }
+  void on_fleet(std::function<void(const FleetStatus&)> changed) override {
+    fleet_watchers_.push_back(std::move(changed));
+  }
 
  private:
   struct Submission {
@@ -260,7 +263,12 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
     for (const auto& [request, done] : given_up) {
       submissions_.erase(request);
       if (done) {
-        done({request, {}, 0, ErrorCode::kUnavailable, "the broker does not answer; try again in a moment", 0});
+        done({request,
+              {},
+              0,
+              ErrorCode::kUnavailable,
+              "the broker does not answer; try again in a moment",
+              0});
       }
     }
   }
@@ -300,8 +308,9 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
 
 }  // namespace
 
-std::unique_ptr<FrontendBus> make_frontend_bus(boost::asio::io_context& loop, const BusEndpoints& endpoints,
-                                               std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record) {
+std::unique_ptr<FrontendBus> make_frontend_bus(
+    boost::asio::io_context& loop, const BusEndpoints& endpoints,
+    std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record) {
   return std::make_unique<Bus>(loop, endpoints, std::move(record));
 }
 

@@ -1,5 +1,5 @@
-// The frontend's side of the bus on its Asio loop: submits jobs until they are acknowledged, follows topics, replays
-// streams, and consumes the `record` stage.
+// The frontend's side of the bus on its Asio loop: submits jobs until they are acknowledged, follows topics,
+// replays streams, and consumes the `record` stage.
 //
 // Thread: the loop thread owns all its sockets; every call and callback happens there.
 #pragma once
@@ -9,11 +9,11 @@
 #include <memory>
 #include <string>
 
+#include "shared/bus/job.h"
 #include "shared/messages/events.h"
 #include "shared/messages/jobs.h"
 #include "shared/messages/query.h"
 #include "shared/messages/submit.h"
-#include "shared/bus/job.h"
 
 namespace boost::asio {
 class io_context;
@@ -22,11 +22,11 @@ class io_context;
 namespace answermill::frontend {
 
 struct BusEndpoints {
-  std::string jobs;    // broker's PULL
-  std::string work;    // broker's ROUTER
-  std::string events;  // broker's XPUB
+  std::string jobs;           // broker's PULL
+  std::string work;           // broker's ROUTER
+  std::string events;         // broker's XPUB
   std::string worker_events;  // broker's XSUB
-  std::string query;   // broker's query ROUTER
+  std::string query;          // broker's query ROUTER
 };
 
 class TopicListener {
@@ -43,8 +43,8 @@ class FrontendBus {
  public:
   virtual ~FrontendBus() = default;
 
-  // Sends, and resends every second until acknowledged or `patience_ms` have gone by (then kUnavailable). Fills
-  // reply_topic. The job's request_id must be set. A question (spec with a stream) is kept after its
+  // Sends, and resends every second until acknowledged or `patience_ms` have gone by (then kUnavailable).
+  // Fills reply_topic. The job's request_id must be set. A question (spec with a stream) is kept after its
   // acknowledgement and submitted again by StreamHub when the broker comes back without it.
   virtual void submit(messages::Submit submit, std::function<void(const messages::SubmitAck&)> done,
                       int patience_ms = 10000) = 0;
@@ -63,7 +63,8 @@ class FrontendBus {
 };
 
 // `record` takes the jobs of the record stage; it may finish them later, from any thread.
-std::unique_ptr<FrontendBus> make_frontend_bus(boost::asio::io_context& loop, const BusEndpoints& endpoints,
-                                               std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record);
+std::unique_ptr<FrontendBus> make_frontend_bus(
+    boost::asio::io_context& loop, const BusEndpoints& endpoints,
+    std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record);
 
 }  // namespace answermill::frontend

@@ -19,15 +19,15 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;
-  std::string path;   // percent-decoded, "/api/documents/abc"
-  std::string query;  // raw, without '?'
-  Headers headers;    // names in lower case
-  std::string body;   // whole, for plain routes (bounded by the body limit)
-  std::string peer;   // address of the client
+  std::string path;                   // percent-decoded, "/api/documents/abc"
+  std::string query;                  // raw, without '?'
+  Headers headers;                    // names in lower case
+  std::string body;                   // whole, for plain routes (bounded by the body limit)
+  std::string peer;                   // address of the client
   std::vector<std::string> captures;  // one per "{name}" of the route's pattern, percent-decoded
 
-  std::string_view header(std::string_view lower_case_name) const;           // empty when absent
-  std::optional<std::string> query_value(std::string_view name) const;       // first value, percent-decoded
+  std::string_view header(std::string_view lower_case_name) const;      // empty when absent
+  std::optional<std::string> query_value(std::string_view name) const;  // first value, percent-decoded
 };
 
 // An answer whose body is produced over time (SSE, chunked text).
@@ -40,7 +40,8 @@ class BodyStream {
   virtual std::size_t pending_bytes() const = 0;  // queued and not yet taken by the kernel
   virtual bool closed() const = 0;
   std::function<void()> on_drain;  // the queue became empty after pending_bytes() was above zero
-  std::function<void()> on_close;  // the client left, or the stream made no progress for too long; called once
+  std::function<void()>
+      on_close;  // the client left, or the stream made no progress for too long; called once
 };
 
 // Answers exactly once: send() or stream(). Dropped without an answer: 500 is sent.
@@ -48,7 +49,8 @@ class Responder {
  public:
   virtual ~Responder() = default;
   virtual void send(int status, std::string_view content_type, std::string body, Headers headers = {}) = 0;
-  virtual std::shared_ptr<BodyStream> stream(int status, std::string_view content_type, Headers headers = {}) = 0;
+  virtual std::shared_ptr<BodyStream> stream(int status, std::string_view content_type,
+                                             Headers headers = {}) = 0;
 };
 using ResponderPtr = std::shared_ptr<Responder>;
 
@@ -70,8 +72,8 @@ class WebSocket {
   virtual void send_binary(std::string_view bytes) = 0;
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   virtual std::size_t pending_bytes() const = 0;
-  virtual const Request& request() const = 0;         // the upgrade request
-  virtual std::string_view subprotocol() const = 0;   // the one agreed on; empty for none
+  virtual const Request& request() const = 0;        // the upgrade request
+  virtual std::string_view subprotocol() const = 0;  // the one agreed on; empty for none
 };
 
 // One connection's conversation; destroyed after on_close().
@@ -87,24 +89,26 @@ class WebSocketSession {
 
 using Handler = std::function<void(Request request, ResponderPtr responder)>;
 // May answer at once (a refusal) and return null: the body is then discarded.
-using UploadHandler = std::function<std::unique_ptr<BodySink>(const Request& request, ResponderPtr responder)>;
+using UploadHandler =
+    std::function<std::unique_ptr<BodySink>(const Request& request, ResponderPtr responder)>;
 // May refuse by returning null after setting `status` (e.g. 400) and `reason`.
 struct Refusal {
   int status = 0;
   std::string reason;
 };
-using WebSocketHandler =
-    std::function<std::unique_ptr<WebSocketSession>(const Request& request, std::shared_ptr<WebSocket> socket,
-                                                    Refusal& refusal)>;
+using WebSocketHandler = std::function<std::unique_ptr<WebSocketSession>(
+    const Request& request, std::shared_ptr<WebSocket> socket, Refusal& refusal)>;
 
 // Patterns are literal segments and "{name}" captures of one segment: "/api/documents/{id}/pages/{page}".
-// A path that matches with another method is answered 405 with Allow; none at all falls to the static files, then 404.
+// A path that matches with another method is answered 405 with Allow; none at all falls to the static files,
+// then 404.
 class Router {
  public:
   virtual ~Router() = default;
   virtual void route(std::string_view method, std::string_view pattern, Handler handler) = 0;
   virtual void upload(std::string_view method, std::string_view pattern, UploadHandler handler) = 0;
-  virtual void websocket(std::string_view pattern, std::vector<std::string> subprotocols, WebSocketHandler handler) = 0;
+  virtual void websocket(std::string_view pattern, std::vector<std::string> subprotocols,
+                         WebSocketHandler handler) = 0;
 };
 
 }  // namespace answermill::frontend

@@ -19,8 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::chrono::seconds kKeepUnseen{60};        // a mirror nobody looks at any more
-constexpr std::uint64_t kBrokerSettlesMs = 5000;       // after a boot, streams may still turn up
+constexpr std::chrono::seconds kKeepUnseen{60};   // a mirror nobody looks at any more
+constexpr std::uint64_t kBrokerSettlesMs = 5000;  // after a boot, streams may still turn up
 constexpr std::chrono::seconds kLookAgain{1};
 
 class Hub : public StreamHub, private TopicListener {
@@ -95,8 +95,8 @@ class Hub : public StreamHub, private TopicListener {
   }
 
   std::size_t live_streams() const override {
-    return static_cast<std::size_t>(
-        std::count_if(mirrors_.begin(), mirrors_.end(), [](const auto& m) { return !m.second.log.finished(); }));
+    return static_cast<std::size_t>(std::count_if(mirrors_.begin(), mirrors_.end(),
+                                                  [](const auto& m) { return !m.second.log.finished(); }));
   }
 
  private:
@@ -187,7 +187,8 @@ class Hub : public StreamHub, private TopicListener {
     const auto found = mirrors_.find(state.stream);
     if (found == mirrors_.end()) return;
     Mirror& mirror = found->second;
-    const bool was_ready = std::exchange(mirror.state, StreamSlice::State::kReady) == StreamSlice::State::kReady;
+    const bool was_ready =
+        std::exchange(mirror.state, StreamSlice::State::kReady) == StreamSlice::State::kReady;
     mirror.look_again = Clock::time_point::max();
     const bool fresh = mirror.log.merge(state);
     if (fresh || !was_ready) changed(state.stream, mirror);
@@ -206,7 +207,8 @@ class Hub : public StreamHub, private TopicListener {
   void look_for(const std::string& stream) { replay(stream, 0); }
 
   void heal(const std::string& stream) {
-    if (const auto found = mirrors_.find(stream); found != mirrors_.end()) replay(stream, found->second.log.last_seq());
+    if (const auto found = mirrors_.find(stream); found != mirrors_.end())
+      replay(stream, found->second.log.last_seq());
   }
 
   void replay(const std::string& stream, std::uint64_t after_seq) {
@@ -233,7 +235,8 @@ class Hub : public StreamHub, private TopicListener {
       const bool same = theirs.text().compare(0, mirror.log.text().size(), mirror.log.text()) == 0 ||
                         mirror.log.text().compare(0, theirs.text().size(), theirs.text()) == 0;
       if (theirs.next_seq() < mirror.log.next_seq() || !same) {
-        log::info("event=stream_fell_back stream={} from={} to={}", stream, mirror.log.last_seq(), theirs.last_seq());
+        log::info("event=stream_fell_back stream={} from={} to={}", stream, mirror.log.last_seq(),
+                  theirs.last_seq());
         mirror.log = std::move(theirs);
       } else {
         mirror.log.merge(replayed.state);
@@ -247,10 +250,12 @@ class Hub : public StreamHub, private TopicListener {
     std::vector<std::string> again;
     std::vector<std::string> forget;
     for (auto& [stream, mirror] : mirrors_) {
-      if (fleet.boot != 0 && mirror.question && mirror.boot != 0 && mirror.boot != fleet.boot) resubmit(stream, mirror);
+      if (fleet.boot != 0 && mirror.question && mirror.boot != 0 && mirror.boot != fleet.boot)
+        resubmit(stream, mirror);
       if (fleet.boot != 0 && mirror.cancelling) bus_.cancel({{}, "default", stream, {}});
       if (now >= mirror.look_again) again.push_back(stream);
-      if (mirror.viewers.empty() && !mirror.question && now - mirror.unseen_since > kKeepUnseen) forget.push_back(stream);
+      if (mirror.viewers.empty() && !mirror.question && now - mirror.unseen_since > kKeepUnseen)
+        forget.push_back(stream);
     }
     for (const auto& stream : again) {
       mirrors_.at(stream).look_again = Clock::time_point::max();

@@ -1,8 +1,8 @@
 // Every stream this frontend shows, mirrored once and read by any number of viewers, each at its own pace.
 //
-// A viewer keeps only a cursor (the last sequence number it has sent) and pulls: whenever on_stream() is called, or
-// its socket drains, it reads on from its cursor. Runs of tokens come coalesced when it is behind, one by one when it
-// is not, so a slow reader costs nothing here.
+// A viewer keeps only a cursor (the last sequence number it has sent) and pulls: whenever on_stream() is
+// called, or its socket drains, it reads on from its cursor. Runs of tokens come coalesced when it is behind,
+// one by one when it is not, so a slow reader costs nothing here.
 //
 // Thread: the Asio loop.
 #pragma once
@@ -26,8 +26,8 @@ class StreamViewer {
 };
 
 struct StreamSlice {
-  // kReady: `events` (maybe none yet). kUnknown: neither the broker nor this frontend has it; ask the catalog.
-  // kLoading: wait for on_stream().
+  // kReady: `events` (maybe none yet). kUnknown: neither the broker nor this frontend has it; ask the
+  // catalog. kLoading: wait for on_stream().
   enum class State { kReady, kLoading, kUnknown } state = State::kLoading;
   std::vector<messages::StreamEvent> events;  // in order; a kTerminal one is the last there will ever be
 };
@@ -43,9 +43,10 @@ class StreamHub {
   virtual void attach(const std::string& stream, StreamViewer& viewer) = 0;
   virtual void detach(const std::string& stream, StreamViewer& viewer) = 0;
 
-  // Events after `after_seq`, at most about `max_bytes` of them. Only for attached streams. When the viewer has seen
-  // more than what survived a crash, the first event is a kRewind.
-  virtual StreamSlice read(const std::string& stream, std::uint64_t after_seq, std::size_t max_bytes = 65536) = 0;
+  // Events after `after_seq`, at most about `max_bytes` of them. Only for attached streams. When the viewer
+  // has seen more than what survived a crash, the first event is a kRewind.
+  virtual StreamSlice read(const std::string& stream, std::uint64_t after_seq,
+                           std::size_t max_bytes = 65536) = 0;
 
   virtual void cancel(const std::string& stream) = 0;
   virtual std::size_t live_streams() const = 0;

@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 
 class Folder {
  public:
-  Folder() : path_(fs::temp_directory_path() / ("answermill-" + random_id())) { fs::create_directories(path_); }
+  Folder() : path_(fs::temp_directory_path() / ("answermill-" + random_id())) {
+    fs::create_directories(path_);
+  }
   ~Folder() { fs::remove_all(path_); }
   const fs::path& path() const { return path_; }
 
@@ -41,7 +43,8 @@ TEST(Ids, StreamIdsNameTheirTopic) {
 }
 
 TEST(ErrorCode, NamesRoundTrip) {
-  for (int i = 0; i < 26; ++i) EXPECT_EQ(error_code_from(to_string(static_cast<ErrorCode>(i))), static_cast<ErrorCode>(i));
+  for (int i = 0; i < 26; ++i)
+    EXPECT_EQ(error_code_from(to_string(static_cast<ErrorCode>(i))), static_cast<ErrorCode>(i));
   EXPECT_EQ(to_string(static_cast<ErrorCode>(200)), "internal");
 }
 
@@ -72,7 +75,10 @@ TEST(BlobStore, NamesBytesByTheirHashAndForgetsHalfOnes) {
   ASSERT_TRUE(hash);
   EXPECT_EQ(*hash, sha256_hex("abc"));
   EXPECT_EQ(*blobs.read(*hash), "abc");
-  { auto half = blobs.create(); ASSERT_TRUE(half->append("x")); }
+  {
+    auto half = blobs.create();
+    ASSERT_TRUE(half->append("x"));
+  }
   EXPECT_TRUE(fs::is_empty(folder.path() / "incoming"));
   EXPECT_TRUE(blobs.remove(*hash));
   EXPECT_EQ(blobs.open(*hash).error().code, ErrorCode::kNotFound);
@@ -87,7 +93,8 @@ TEST(Sqlite, RollsBackWhatWasNotCommitted) {
   {
     auto transaction = store::Transaction::begin(*database);
     ASSERT_TRUE(transaction);
-    ASSERT_TRUE(database->prepare("INSERT INTO t VALUES (?)")->bind_blob(1, std::string_view("\0x", 2)).run());
+    ASSERT_TRUE(
+        database->prepare("INSERT INTO t VALUES (?)")->bind_blob(1, std::string_view("\0x", 2)).run());
   }
   auto count = database->prepare("SELECT count(*) FROM t");
   ASSERT_TRUE(*count->step());

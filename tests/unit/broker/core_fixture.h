@@ -1,5 +1,5 @@
-// A Core with hand-made surroundings: what it sends is collected, the journal commits when the test says so, workers
-// are routes that may vanish, and time moves only on command.
+// A Core with hand-made surroundings: what it sends is collected, the journal commits when the test says so,
+// workers are routes that may vanish, and time moves only on command.
 #pragma once
 
 #include <map>
@@ -48,7 +48,8 @@ class FakeSurroundings : public Output {
 
   std::vector<JournalRow> rows() const {
     std::vector<JournalRow> rows;
-    for (const auto table : {JournalTable::kRequest, JournalTable::kGroup, JournalTable::kStream, JournalTable::kJob}) {
+    for (const auto table :
+         {JournalTable::kRequest, JournalTable::kGroup, JournalTable::kStream, JournalTable::kJob}) {
       const auto found = disk.find(static_cast<int>(table));
       if (found == disk.end()) continue;
       for (const auto& [key, value] : found->second) rows.push_back({table, key, value});
@@ -75,7 +76,8 @@ class FakeSurroundings : public Output {
     std::vector<Message> found;
     for (const auto& [topic, frame] : published) {
       const auto split = messages::split_frame(frame);
-      if (split->kind == static_cast<std::uint8_t>(kind)) found.push_back(std::move(*messages::decode<Message>(split->body)));
+      if (split->kind == static_cast<std::uint8_t>(kind))
+        found.push_back(std::move(*messages::decode<Message>(split->body)));
     }
     return found;
   }
@@ -143,8 +145,9 @@ class Bench {
     core->on_submit_frame(messages::encode_frame(messages::SubmitKind::kSubmit, submit), now);
   }
   void cancel_stream(const std::string& stream) {
-    core->on_submit_frame(messages::encode_frame(messages::SubmitKind::kCancel, messages::Cancel{kReply, "t", stream, ""}),
-                          now);
+    core->on_submit_frame(
+        messages::encode_frame(messages::SubmitKind::kCancel, messages::Cancel{kReply, "t", stream, ""}),
+        now);
   }
   void hello(const std::string& worker, const std::string& stage, std::uint32_t slots = 1,
              std::vector<messages::HeldJob> held = {}) {

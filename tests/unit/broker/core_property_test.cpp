@@ -10,8 +10,9 @@ namespace {
 using namespace messages;
 using std::chrono::milliseconds;
 
-// A world of workers that die, lose messages and repeat results, a journal that commits late, and a broker that is
-// killed now and then. Every acknowledged request must run its chain extract → embed → index to exactly one end.
+// A world of workers that die, lose messages and repeat results, a journal that commits late, and a broker
+// that is killed now and then. Every acknowledged request must run its chain extract → embed → index to
+// exactly one end.
 class World {
  public:
   explicit World(std::uint32_t seed) : random_(seed) {}
@@ -24,8 +25,8 @@ class World {
 
   bool drained() const {
     const auto jobs = bench_.out.disk.find(static_cast<int>(JournalTable::kJob));
-    return acknowledged_.size() == kRequests && (jobs == bench_.out.disk.end() || jobs->second.empty()) && held_.empty() &&
-           bench_.out.waiting.empty();
+    return acknowledged_.size() == kRequests && (jobs == bench_.out.disk.end() || jobs->second.empty()) &&
+           held_.empty() && bench_.out.waiting.empty();
   }
 
   // Accepted results of the last stage, per request.
@@ -62,8 +63,9 @@ class World {
     const auto found = alive_.find(stage);
     if (found == alive_.end()) return;
     bench_.out.gone.insert(found->second);
-    held_.erase(std::remove_if(held_.begin(), held_.end(), [&](const Held& h) { return h.worker == found->second; }),
-                held_.end());
+    held_.erase(
+        std::remove_if(held_.begin(), held_.end(), [&](const Held& h) { return h.worker == found->second; }),
+        held_.end());
     alive_.erase(found);
   }
 
@@ -110,12 +112,14 @@ class World {
     for (auto& [stage, name] : alive_) {
       std::vector<HeldJob> held;
       for (const auto& job : held_) {
-        if (job.worker == name) held.push_back({job.lease.spec, job.lease.attempt, job.lease.fence, true, job.sent, {}});
+        if (job.worker == name)
+          held.push_back({job.lease.spec, job.lease.attempt, job.lease.fence, true, job.sent, {}});
       }
       bench_.hello(name, stage, 2, held);
       adopt(name);
     }
-    for (std::size_t i = 0; i < kRequests; ++i) submit(static_cast<int>(i));  // frontends resend what was not acknowledged
+    for (std::size_t i = 0; i < kRequests; ++i)
+      submit(static_cast<int>(i));  // frontends resend what was not acknowledged
   }
 
   void adopt(const std::string& name) {
@@ -166,7 +170,8 @@ class World {
       beat.worker = name;
       beat.slots = 2;
       for (const auto& job : held_) {
-        if (job.worker == name) beat.jobs.push_back({job.lease.spec.id, job.lease.fence, true, 0, ++activity_, 0});
+        if (job.worker == name)
+          beat.jobs.push_back({job.lease.spec.id, job.lease.fence, true, 0, ++activity_, 0});
       }
       bench_.core->on_work_frame(name, encode_frame(WorkKind::kBeat, beat), bench_.now);
     }

@@ -46,7 +46,9 @@ TEST_F(JournalTest, KeepsWhatItAcknowledged) {
 TEST_F(JournalTest, NamesADamagedFile) {
   {
     std::FILE* file = std::fopen(path().c_str(), "w");
-    std::fputs("this is not a database, and long enough to be looked at as one ................................", file);
+    std::fputs(
+        "this is not a database, and long enough to be looked at as one ................................",
+        file);
     std::fclose(file);
   }
   const auto journal = Journal::open(path());

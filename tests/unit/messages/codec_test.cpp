@@ -54,7 +54,7 @@ TEST(Codec, RefusesWrongTypesDepthAndSize) {
   EXPECT_FALSE(decode<Committed>(std::string("\x93\x01\x01\xc3", 4)));
   EXPECT_FALSE(decode<Committed>(std::string(4000, '\x91')));
   EXPECT_FALSE(decode<Committed>(std::string("\xdd\xff\xff\xff\xff", 5)));
-  EXPECT_FALSE(decode<Committed>("" ));
+  EXPECT_FALSE(decode<Committed>(""));
   EXPECT_FALSE(split_frame(""));
   EXPECT_FALSE(split_frame(std::string("\x09\x01zz", 4)));
 }
@@ -67,7 +67,9 @@ TEST(Codec, SurvivesDamagedBytes) {
     for (int flips = 0; flips < 3; ++flips) bad[random() % bad.size()] = static_cast<char>(random());
     bad.resize(random() % (bad.size() + 1));
     const auto decoded = decode<Lease>(bad);
-    if (decoded) { EXPECT_LE(decoded->spec.payload.size(), good.size()); }
+    if (decoded) {
+      EXPECT_LE(decoded->spec.payload.size(), good.size());
+    }
   }
 }
 

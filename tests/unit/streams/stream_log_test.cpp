@@ -22,7 +22,8 @@ struct Reader {
   void take(const std::vector<StreamEvent>& events) {
     for (const auto& event : events) {
       if (event.kind == StreamEventKind::kToken) text = text.substr(0, event.offset) + event.data;
-      if (event.kind == StreamEventKind::kRewind) text.resize(std::min<std::size_t>(text.size(), event.offset));
+      if (event.kind == StreamEventKind::kRewind)
+        text.resize(std::min<std::size_t>(text.size(), event.offset));
       if (event.kind == StreamEventKind::kTerminal) ++terminals;
       seq = event.last_seq;
     }
@@ -109,7 +110,8 @@ TEST(StreamLog, SurvivesTheTripThroughItsState) {
   EXPECT_EQ(copy.read(0, 1000), log.read(0, 1000));
 }
 
-// Any loss, duplication, reordering and coalescing on the way, with replay of gaps, ends in the writer's text.
+// Any loss, duplication, reordering and coalescing on the way, with replay of gaps, ends in the writer's
+// text.
 TEST(StreamLog, AnyInterleavingEndsInTheSameText) {
   for (std::uint32_t seed = 0; seed < 300; ++seed) {
     std::mt19937 random(seed);
@@ -126,7 +128,8 @@ TEST(StreamLog, AnyInterleavingEndsInTheSameText) {
       } else if (chance(10)) {
         on_the_way.push_back(writer.append(StreamEventKind::kCitation, "c"));
       } else {
-        on_the_way.push_back(writer.append_token(std::string(1 + random() % 3, static_cast<char>('a' + step % 26))));
+        on_the_way.push_back(
+            writer.append_token(std::string(1 + random() % 3, static_cast<char>('a' + step % 26))));
       }
       if (chance(20)) std::shuffle(on_the_way.begin(), on_the_way.end(), random);
       if (chance(50)) continue;

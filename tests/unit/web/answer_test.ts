@@ -89,6 +89,15 @@ test('rewind cuts text and the marks behind it', () => {
   assert.deepEqual(answer.marks.map((mark) => mark.number), [1]);
 });
 
+test('a stream that survived only in part counts on from its rewind', () => {
+  const events = tokens(kText, 4);
+  const seen = play(newAnswer('s'), events.slice(0, 8));
+  const again = tokens(kText, 5);
+  const answer = play(seen, [{ type: 'rewind', stream: 's', seq: 0, first_seq: 0, offset: 0 }, ...again]);
+  assert.equal(answer.text, kText);
+  assert.equal(answer.seq, again.length);
+});
+
 test('nothing follows the end', () => {
   const events = tokens('abc', 1);
   let answer = play(newAnswer('s'), [...events, { type: 'cancelled', stream: 's', seq: 4, meta: { mode: 'quoting' } }]);

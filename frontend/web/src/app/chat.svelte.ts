@@ -17,6 +17,7 @@ import { loadSession, type OpenAsk, saveSession } from './session.ts';
 import { Turn } from './turn.svelte.ts';
 
 const kResumeAgainMs = 1000;
+const kGapMs = 250;
 const kHash = /^#\/c\/(.+)$/;
 
 export class Chat {
@@ -206,6 +207,17 @@ export class Chat {
     this.link.send({ type: 'resume', id: turn.stream, stream: turn.stream, after_seq: turn.seq });
   }
 
+  // Waits a little, so that a stream that cannot be healed costs little on both sides.
+  private closeGap(turn: Turn): void {
+    turn.resuming = true;
+    window.setTimeout(() => {
+      turn.resuming = false;
+      if (!turn.live) return;
+      turn.prepareResume();
+      this.resume(turn);
+    }, kGapMs);
+  }
+
   private catchUp(): void {
     for (const turn of this.streams.values()) {
       this.resume(turn);
@@ -227,7 +239,7 @@ export class Chat {
     } else if (isStreamEvent(message)) {
       const turn = this.streams.get(message.stream);
       if (turn === undefined) return;
-      if (turn.apply(message)) this.resume(turn);
+      if (turn.apply(message)) this.closeGap(turn);
       if (!turn.live) this.finish(turn);
     }
   }

@@ -10,6 +10,8 @@ export class Turn {
   stopping = $state(false);
   // A resume was sent and not answered yet; events that leave a gap are ignored until it is.
   resuming = false;
+  // The event after which a resume asked last; asking again from there would bring the same answer.
+  private askedAfter = -1;
   private latest: Answer | null = null;
   private frame = 0;
 
@@ -61,6 +63,12 @@ export class Turn {
   resumed(message: Resumed): void {
     this.resuming = false;
     if (this.latest !== null) this.set(applyResumed(this.latest, message));
+  }
+
+  // Before a resume that shall close a gap: what did not help once is answered by taking the answer from its start.
+  prepareResume(): void {
+    if (this.askedAfter === this.seq) this.latest = newAnswer(this.stream);
+    this.askedAfter = this.seq;
   }
 
   private flush(): void {

@@ -203,7 +203,12 @@ function reduce(answer: Answer, event: StreamEvent): Answer | null {
 }
 
 export function applyEvent(answer: Answer, event: StreamEvent): Applied {
-  if (event.seq <= answer.seq || answer.status !== 'streaming') return { answer, gap: false };
+  if (answer.status !== 'streaming') return { answer, gap: false };
+  // A rewind to before what is here: the stream survived a failure only up to there and counts on from there.
+  if (event.type === 'rewind' && event.seq < answer.seq) {
+    return { answer: { ...cutText(answer, event.offset), seq: event.seq }, gap: false };
+  }
+  if (event.seq <= answer.seq) return { answer, gap: false };
   if ((event.first_seq ?? event.seq) > answer.seq + 1) return { answer, gap: true };
   const next = reduce(answer, event);
   if (next === null) return { answer, gap: true };

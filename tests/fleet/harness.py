@@ -29,7 +29,7 @@ class Fleet:
         self.folder = tempfile.TemporaryDirectory(prefix="am-")
         self.data = Path(data) if data else Path(self.folder.name) / "data"
         self.workers = workers
-        self.env = dict(os.environ, LOG_LEVEL="debug", **(env or {}))
+        self.env = {**os.environ, "LOG_LEVEL": "debug", **(env or {})}
         for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DEEPSEEK_API_KEY", "EMBED_BASE_URL"):
             if name not in (env or {}):
                 self.env.pop(name, None)

@@ -76,7 +76,11 @@ export class Library {
   }
 
   async retry(info: DocumentInfo): Promise<void> {
-    await this.attempt(async () => this.put(await api.retryDocument(info.id)));
+    await this.attempt(async () => {
+      const begun = await api.retryDocument(info.id);
+      // The watched changes of the new generation may be here before this answer.
+      if ((this.all.get(info.id)?.generation ?? begun.generation) < begun.generation) this.put(begun);
+    });
   }
 
   private async loadCollections(): Promise<void> {

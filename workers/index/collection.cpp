@@ -107,7 +107,7 @@ Status Collection::catch_up_words(const ChunkStore::State& state) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (words_.seq() > state.seq || words_.seq() < state.forgotten || attempt > 0) {
       log::info("rebuilding the word index of a collection of {} chunks", *count);
-      if (auto cleared = words_.clear(); !cleared) return cleared;
+      if (auto cleared = clear_words(); !cleared) return cleared;
     }
     Status failure;
     const auto keep_first = [&failure](Status step) {
@@ -151,15 +151,20 @@ void Collection::apply(const Changes& changes) {
   }
 }
 
+// Readers of the files that were replaced must not come back.
+Status Collection::clear_words() {
+  auto cleared = words_.clear();
+  const std::lock_guard lock(readers_mutex_);
+  readers_.clear();
+  ++readers_generation_;
+  return cleared;
+}
+
 // The words alone can fail (the vectors are memory), and a rebuild of them from the store needs no trust in
 // what is on disk.
 Status Collection::repair_if_stale() {
   if (!stale_) return {};
-  if (auto cleared = words_.clear(); !cleared) return cleared;
-  {
-    const std::lock_guard lock(readers_mutex_);
-    readers_.clear();
-  }
+  if (auto cleared = clear_words(); !cleared) return cleared;
   return catch_up();
 }
 

@@ -49,6 +49,7 @@ class Collection {
   struct Reader {
     ChunkReader chunks;
     WordReader words;
+    std::uint64_t generation = 0;  // of the word index's files
   };
 
   Collection(std::filesystem::path folder, std::string name, ChunkStore store, WordIndex words);
@@ -60,11 +61,13 @@ class Collection {
   // them.
   void apply(const Changes& changes);
   Status repair_if_stale();
+  Status clear_words();
   Status follow_epoch(std::uint64_t owner_epoch);
 
   Result<std::unique_ptr<Reader>> take_reader();
   void give_back(std::unique_ptr<Reader> reader);
   std::vector<std::string> languages() const;
+  Result<messages::SourcesEvent> search_once(const messages::IndexSearch& request);
   Result<std::vector<Ranked>> find(const messages::IndexSearch& request, Reader& reader,
                                    const DocumentFilter* filter);
   Result<std::vector<messages::Passage>> choose(const messages::SearchRequest& search,
@@ -88,6 +91,7 @@ class Collection {
 
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Reader>> readers_;  // guarded by readers_mutex_; idle ones
+  std::uint64_t readers_generation_ = 0;  // guarded by readers_mutex_; grows when the words are replaced
 };
 
 }  // namespace answermill::index

@@ -18,8 +18,10 @@ std::span<const float> floats_of(std::string_view bytes) {
 }  // namespace
 
 Result<std::unique_ptr<Collection::Reader>> Collection::take_reader() {
+  std::uint64_t generation = 0;
   {
     const std::lock_guard lock(readers_mutex_);
+    generation = readers_generation_;
     if (!readers_.empty()) {
       auto reader = std::move(readers_.back());
       readers_.pop_back();
@@ -30,13 +32,14 @@ Result<std::unique_ptr<Collection::Reader>> Collection::take_reader() {
   if (!chunks) return chunks.error();
   auto words = WordReader::open(words_folder_);
   if (!words) return words.error();
-  return std::make_unique<Reader>(Reader{std::move(*chunks), std::move(*words)});
+  return std::make_unique<Reader>(Reader{std::move(*chunks), std::move(*words), generation});
 }
 
 void Collection::give_back(std::unique_ptr<Reader> reader) {
   constexpr std::size_t kIdleReaders = 4;
   const std::lock_guard lock(readers_mutex_);
-  if (readers_.size() < kIdleReaders) readers_.push_back(std::move(reader));
+  if (reader->generation == readers_generation_ && readers_.size() < kIdleReaders)
+    readers_.push_back(std::move(reader));
 }
 
 std::vector<std::string> Collection::languages() const {
@@ -112,11 +115,20 @@ Result<std::vector<messages::Passage>> Collection::choose(const messages::Search
 
 Result<messages::SourcesEvent> Collection::search(const messages::IndexSearch& request,
                                                   std::uint64_t owner_epoch) {
-  if (owner_epoch > epoch_ || stale_) {
-    const std::lock_guard lock(write_mutex_);
-    if (auto ready = repair_if_stale(); !ready) return ready.error();
-    if (auto ready = follow_epoch(owner_epoch); !ready) return ready.error();
+  constexpr int kAttempts = 2;  // a damaged word index is rebuilt and asked once more
+  for (int attempt = 1;; ++attempt) {
+    if (owner_epoch > epoch_ || stale_) {
+      const std::lock_guard lock(write_mutex_);
+      if (auto ready = repair_if_stale(); !ready) return ready.error();
+      if (auto ready = follow_epoch(owner_epoch); !ready) return ready.error();
+    }
+    auto found = search_once(request);
+    if (found || found.error().code != ErrorCode::kDamaged || attempt == kAttempts) return found;
+    stale_ = true;
   }
+}
+
+Result<messages::SourcesEvent> Collection::search_once(const messages::IndexSearch& request) {
   auto reader = take_reader();
   if (!reader) return reader.error();
   const messages::SearchRequest& search = request.search;

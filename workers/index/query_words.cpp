@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "workers/index/language.h"
 
@@ -13,6 +14,7 @@ namespace {
 constexpr double kHistoryWeight = 0.4;
 constexpr std::size_t kShortQuestionWords = 4;
 constexpr std::size_t kMaxTermBytes = 64;
+constexpr std::size_t kMaxKnownStems = 50'000;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -76,10 +78,18 @@ struct Stemmer::Impl {
   Xapian::Stem stem;
   bool stems = false;
 
-  std::string stem_of(const std::string& word) const {
+  // Remembered, for a collection uses the same words again and again; forgotten all at once when there are
+  // many.
+  std::unordered_map<std::string, std::string> known;
+
+  std::string stem_of(const std::string& word) {
     if (!stems || is_digit(word.front())) return word;
+    const auto found = known.find(word);
+    if (found != known.end()) return found->second;
+    if (known.size() >= kMaxKnownStems) known.clear();
     std::string stemmed = stem(word);
-    return stemmed.empty() ? word : stemmed;  // some Arabic words are nothing but affixes
+    if (stemmed.empty()) stemmed = word;  // some Arabic words are nothing but affixes
+    return known.emplace(word, std::move(stemmed)).first->second;
   }
 };
 

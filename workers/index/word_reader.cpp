@@ -12,7 +12,11 @@ constexpr double kK1 = 1.2;
 constexpr double kB = 0.6;
 
 Error error_of(const Xapian::Error& error) {
-  return {ErrorCode::kInternal, "a search for words failed: " + error.get_msg()};
+  const std::string_view type = error.get_type();
+  const bool damaged =
+      type == "DatabaseCorruptError" || type == "DatabaseOpeningError" || type == "SerialisationError";
+  return {damaged ? ErrorCode::kDamaged : ErrorCode::kInternal,
+          "a search for words failed: " + error.get_msg()};
 }
 
 Xapian::Query query_of(std::span<const QueryWord> words) {

@@ -1,6 +1,5 @@
-# Runs after CPack has staged what `cmake --install` installs.
-file(INSTALL ${CMAKE_CURRENT_LIST_DIR}/../answermill.env
-     DESTINATION ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/etc/answermill
+# Runs after CPack has staged what `cmake --install` installs. COPY, since INSTALL would add DESTDIR once more.
+set(stage ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
+file(COPY ${CMAKE_CURRENT_LIST_DIR}/../answermill.env DESTINATION ${stage}/etc/answermill
      FILE_PERMISSIONS OWNER_READ OWNER_WRITE)
-file(INSTALL ${CMAKE_CURRENT_LIST_DIR}/../../LICENSE
-     DESTINATION ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/usr/share/doc/answermill RENAME copyright)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/../../LICENSE ${stage}/usr/share/doc/answermill/copyright COPYONLY)

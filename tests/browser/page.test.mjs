@@ -48,12 +48,19 @@ test('a dropped text becomes searchable and is cited word for word', { skip }, a
 test('a real PDF shows its stages and can be asked while it is processed', { skip: skipData }, async () => {
   const { page, errors, close } = await browser.open(fleet.url);
   const name = `filing-${run}.pdf`;
+  // A fast machine is through with a stage in less than a look from outside takes: the page itself keeps record.
+  await page.evaluate(() => {
+    window.seen = new Set();
+    const look = () => {
+      for (const meter of window.document.querySelectorAll('[role=progressbar]')) window.seen.add(meter.getAttribute('aria-label'));
+      for (const line of window.document.body.innerText.match(/[1-9][\d,]* of [\d,]+ pages searchable/g) ?? []) window.seen.add(line);
+    };
+    new MutationObserver(look).observe(window.document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+  });
   await dropFile(page, name, 'application/pdf', readFileSync(pdf));
-  await row(page, name).getByRole('progressbar', { name: /Extract/ }).waitFor();
-  for (const stage of ['Extract', 'Embed', 'Index']) {
-    assert.equal(await row(page, name).getByRole('progressbar', { name: new RegExp(stage) }).count(), 1);
-  }
-  await row(page, name).filter({ hasText: /[1-9][\d,]* of [\d,]+ pages searchable/ }).waitFor({ timeout: 60_000 });
+  await page.waitForFunction(() => [...window.seen].some((text) => /pages searchable/.test(text)), null, { timeout: 60_000 });
+  const seen = await page.evaluate(() => [...window.seen]);
+  for (const stage of ['Extract', 'Embed', 'Index']) assert.ok(seen.some((label) => label.includes(stage)), `${stage} in ${seen}`);
   await ask(page, 'How did revenue from Azure and other cloud services grow?');
   await waitAnswered(page);
   assert.ok((await lastTurn(page).locator('[data-testid=answer]').innerText()).length > 20);

@@ -199,6 +199,7 @@ class Core {
   void on_batch(std::string_view topic, const messages::StreamBatch& batch, std::string_view frame,
                 TimePoint now);
   void apply_events(Stream& stream, std::uint64_t epoch, const std::vector<messages::StreamEvent>& events);
+  bool remember_stream(Job& job);
   void publish_events(const Stream& stream, std::vector<messages::StreamEvent> events);
   void end_stream(Transition& transition, const std::string& id, messages::TerminalEvent terminal,
                   TimePoint now);

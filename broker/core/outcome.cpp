@@ -83,6 +83,7 @@ std::vector<std::string> Core::add_followups(Transition& transition, const Job& 
       spec.deadline_ms = std::max<std::int64_t>(
           1, std::chrono::duration_cast<std::chrono::milliseconds>(next.deadline - now).count());
     }
+    remember_stream(next);
     put_job(transition, next);
     ids.push_back(spec.id);
     add_job(std::move(next));
@@ -146,6 +147,7 @@ void Core::job_failed(Job& job, const Outcome& outcome, Worker& worker, TimePoin
     return;
   }
   Transition transition;
+  remember_stream(job);
   put_job(transition, job);
   retry(job, now, std::max(job.stored.crashes, job.stored.failures));
   commit(std::move(transition), now);

@@ -26,6 +26,14 @@ Core::Stream& Core::open_stream(const StreamSpec& spec, bool has_spec, const std
   return found->second;
 }
 
+// With the job in the journal, what its stream shows outlives even the whole fleet.
+bool Core::remember_stream(Job& job) {
+  const auto stream = streams_.find(job.stored.spec.stream);
+  if (stream == streams_.end() || !job.stored.completes_stream.empty()) return false;
+  job.stored.stream = stream->second.log.state();
+  return true;
+}
+
 void Core::publish_events(const Stream& stream, std::vector<StreamEvent> events) {
   if (events.empty()) return;
   output_.publish(topic_of_stream(stream.log.stream()),

@@ -78,6 +78,9 @@ void Core::recover(const std::vector<JournalRow>& rows) {
             job.deadline = now + std::chrono::milliseconds(job.stored.spec.deadline_ms);
           }
           const std::string id = job.stored.spec.id;
+          if (const auto stream = streams_.find(job.stored.spec.stream); stream != streams_.end()) {
+            stream->second.log.merge(job.stored.stream);
+          }
           add_job(std::move(job));
           make_ready(id, now);
         }

@@ -215,6 +215,11 @@ void Core::on_result(const std::string& route, JobResult result, TimePoint now) 
     case OutcomeStatus::kReleased:
       job.state = JobState::kUncommitted;
       if (job.stored.attempt > 0) --job.stored.attempt;
+      if (remember_stream(job)) {
+        Transition transition;
+        put_job(transition, job);
+        commit(std::move(transition), now);
+      }
       output_.send(route, encode_frame(WorkKind::kCommitted, Committed{result.job, result.fence, true}));
       make_ready(result.job, now, true);
       break;

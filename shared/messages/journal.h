@@ -18,9 +18,10 @@ struct StoredJob {
   std::string attachment;
   std::string completes_group;   // this job is the completion of that group
   std::string completes_stream;  // this job records that finished stream
+  StreamState stream;            // of the stream it owns, as far as it was when this was written
 
   auto tie() {
-    return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream);
+    return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream, stream);
   }
 };
 

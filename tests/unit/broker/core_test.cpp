@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core_fixture.h"
 #include "shared/base/sha256.h"
 
@@ -362,6 +364,34 @@ TEST(Core, AdoptsAQuestionTheJournalNeverSaw) {
   bench.hello("rec", "record");
   bench.pass(seconds(3));
   EXPECT_TRUE(bench.lease("rec"));
+}
+
+// Everything is stopped and started: what the stream showed so far comes back with the journaled job.
+TEST(Core, KeepsWhatAStreamShowedOverARestartOfTheWholeFleet) {
+  Bench bench;
+  bench.hello("i", "index");
+  bench.hello("w", "generate");
+  auto asked = question();
+  asked.job.stage = "index";
+  bench.submit(asked);
+  const auto search = bench.lease("i");
+  auto found = followed_by("generate");
+  found.events = {{search->stream.next_seq, search->stream.next_seq, StreamEventKind::kSources, 0, "sources"}};
+  bench.result("i", *search, found);
+  const auto lease = bench.lease("w");
+  Outcome released;
+  released.status = OutcomeStatus::kReleased;
+  bench.tokens(*lease, {token(lease->stream.next_seq, 0, "half")});
+  bench.result("w", *lease, released);
+  bench.commit();
+  bench.restart(2);
+  bench.pass(milliseconds(2100));
+  bench.hello("w2", "generate");
+  const auto again = bench.lease("w2");
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->stream.text, "half");
+  EXPECT_TRUE(std::any_of(again->stream.events.begin(), again->stream.events.end(),
+                          [](const StreamEvent& event) { return event.data == "sources"; }));
 }
 
 TEST(Core, ResubmissionBringsTheShownPrefixBack) {

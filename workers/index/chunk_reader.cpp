@@ -1,3 +1,4 @@
+// What reads: all of ChunkReader, and the totals of ChunkStore.
 #include "workers/index/chunk_store.h"
 
 namespace answermill::index {
@@ -11,6 +12,25 @@ std::string places(std::size_t count) {
 }
 
 }  // namespace
+
+Result<std::uint64_t> ChunkStore::count_chunks() {
+  auto query = database_.prepare("SELECT coalesce(sum(chunks), 0) FROM documents");
+  if (!query) return query.error();
+  if (auto row = query->step(); !row) return row.error();
+  return static_cast<std::uint64_t>(query->integer(0));
+}
+
+Result<std::vector<std::string>> ChunkStore::languages() {
+  auto query = database_.prepare("SELECT language, count(*) FROM chunks GROUP BY language ORDER BY 2 DESC");
+  if (!query) return query.error();
+  std::vector<std::string> names;
+  while (true) {
+    auto row = query->step();
+    if (!row) return row.error();
+    if (!*row) return names;
+    names.push_back(query->text(0));
+  }
+}
 
 Result<ChunkReader> ChunkReader::open(const std::filesystem::path& path) {
   auto database = store::Database::open(path.string(), store::Synchronous::kFull);

@@ -78,25 +78,6 @@ Result<ChunkStore::State> ChunkStore::state() {
                unsigned_of(query->integer(2))};
 }
 
-Result<std::uint64_t> ChunkStore::count_chunks() {
-  auto query = database_.prepare("SELECT coalesce(sum(chunks), 0) FROM documents");
-  if (!query) return query.error();
-  if (auto row = query->step(); !row) return row.error();
-  return unsigned_of(query->integer(0));
-}
-
-Result<std::vector<std::string>> ChunkStore::languages() {
-  auto query = database_.prepare("SELECT language, count(*) FROM chunks GROUP BY language ORDER BY 2 DESC");
-  if (!query) return query.error();
-  std::vector<std::string> names;
-  while (true) {
-    auto row = query->step();
-    if (!row) return row.error();
-    if (!*row) return names;
-    names.push_back(query->text(0));
-  }
-}
-
 Status ChunkStore::check_owner(std::uint64_t owner_epoch) {
   auto state = this->state();
   if (!state) return state.error();

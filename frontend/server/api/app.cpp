@@ -49,14 +49,15 @@ struct App::Parts {
 
   // Strict work: it goes on whatever clients do, and its outcome is sent from the catalog's thread.
   void record_job(bus::Job job, std::shared_ptr<bus::JobHandle> handle) {
-    catalog_client.post([job = std::move(job), handle = std::move(handle), now_ms = loop->unix_ms()](Catalog& rows) {
-      messages::Outcome outcome = record(rows, job, now_ms);
-      if (outcome.status != messages::OutcomeStatus::kDone) {
-        log::error("job={} op={} code={} recording failed: {}", job.spec.id, job.spec.op, to_string(outcome.code),
-                   outcome.message);
-      }
-      handle->finish(std::move(outcome));
-    });
+    catalog_client.post(
+        [job = std::move(job), handle = std::move(handle), now_ms = loop->unix_ms()](Catalog& rows) {
+          messages::Outcome outcome = record(rows, job, now_ms);
+          if (outcome.status != messages::OutcomeStatus::kDone) {
+            log::error("job={} op={} code={} recording failed: {}", job.spec.id, job.spec.op,
+                       to_string(outcome.code), outcome.message);
+          }
+          handle->finish(std::move(outcome));
+        });
   }
 
   void add_routes() {
@@ -81,7 +82,8 @@ struct App::Parts {
                          return nullptr;
                        }
                        const WsStreamContext stream{services, questions, fleet, counters};
-                       return std::make_unique<WsStreamSession>(stream, std::move(socket), std::move(*identity));
+                       return std::make_unique<WsStreamSession>(stream, std::move(socket),
+                                                                std::move(*identity));
                      });
     router.route("GET", "/ws/status", [this](const Request&, const ResponderPtr& responder) {
       send_json(*responder, 200,
@@ -111,15 +113,18 @@ App::App(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 App::~App() { parts_->answers.clear(); }
 
-Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const ServerConfig& config, EdgeConfig edge) {
+Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const ServerConfig& config,
+                                        EdgeConfig edge) {
   std::error_code failed;
   std::filesystem::create_directories(config.data, failed);
   if (failed) {
-    return Error{ErrorCode::kInvalidArgument, "The data folder " + config.data + " cannot be made: " + failed.message()};
+    return Error{ErrorCode::kInvalidArgument,
+                 "The data folder " + config.data + " cannot be made: " + failed.message()};
   }
   auto blobs = std::make_unique<store::BlobStore>(std::filesystem::path(config.data) / "blobs");
   const std::int64_t now_ms = make_asio_loop(io)->unix_ms();
-  auto catalog = Catalog::open((std::filesystem::path(config.data) / "catalog.sqlite").string(), *blobs, now_ms);
+  auto catalog =
+      Catalog::open((std::filesystem::path(config.data) / "catalog.sqlite").string(), *blobs, now_ms);
   if (!catalog) return catalog.error();
   auto parts = std::make_unique<Parts>(io, config, std::move(edge), std::move(blobs), std::move(*catalog));
   parts->add_routes();

@@ -14,7 +14,8 @@ namespace answermill::frontend {
 class App {
  public:
   // Opens the catalog, joins the bus and listens. Errors: what the catalog and the edge say.
-  static Result<std::unique_ptr<App>> start(boost::asio::io_context& io, const ServerConfig& config, EdgeConfig edge);
+  static Result<std::unique_ptr<App>> start(boost::asio::io_context& io, const ServerConfig& config,
+                                            EdgeConfig edge);
   ~App();
 
   // Tells clients to come back later; `done` when nobody is connected any more.

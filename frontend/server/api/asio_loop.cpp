@@ -11,11 +11,13 @@ namespace {
 
 class AsioTimer final : public Timer {
  public:
-  AsioTimer(boost::asio::io_context& io, std::chrono::milliseconds delay, std::function<void()> task) : timer_(io, delay) {
+  AsioTimer(boost::asio::io_context& io, std::chrono::milliseconds delay, std::function<void()> task)
+      : timer_(io, delay) {
     // A handler that is already queued cannot be cancelled: the flag stops it.
-    timer_.async_wait([task = std::move(task), alive = std::weak_ptr<int>(alive_)](const boost::system::error_code& error) {
-      if (!error && !alive.expired()) task();
-    });
+    timer_.async_wait(
+        [task = std::move(task), alive = std::weak_ptr<int>(alive_)](const boost::system::error_code& error) {
+          if (!error && !alive.expired()) task();
+        });
   }
 
  private:
@@ -32,7 +34,8 @@ class AsioLoop final : public Loop {
   }
   std::chrono::steady_clock::time_point now() const override { return std::chrono::steady_clock::now(); }
   std::int64_t unix_ms() const override {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
         .count();
   }
 

@@ -22,8 +22,9 @@ bool is_final(messages::GroupState state) {
 void DocumentService::on_snapshot(const messages::Snapshot& snapshot) {
   // What the broker does not know any more is not being worked on.
   for (auto it = live_.begin(); it != live_.end();) {
-    const bool known = std::any_of(snapshot.groups.begin(), snapshot.groups.end(),
-                                   [&](const auto& group) { return group.group == it->second.progress.group; });
+    const bool known = std::any_of(snapshot.groups.begin(), snapshot.groups.end(), [&](const auto& group) {
+      return group.group == it->second.progress.group;
+    });
     if (known) {
       ++it;
       continue;
@@ -38,9 +39,12 @@ void DocumentService::on_snapshot(const messages::Snapshot& snapshot) {
 
 void DocumentService::on_progress(const messages::GroupProgress& progress) {
   switch (group_kind(progress.group)) {
-    case GroupKind::kIngest: return ingest_progress(progress);
-    case GroupKind::kDelete: return delete_progress(progress);
-    case GroupKind::kDrop: return drop_progress(progress);
+    case GroupKind::kIngest:
+      return ingest_progress(progress);
+    case GroupKind::kDelete:
+      return delete_progress(progress);
+    case GroupKind::kDrop:
+      return drop_progress(progress);
   }
 }
 

@@ -19,22 +19,25 @@ Result<std::uint32_t> page_number(std::string_view text) {
 
 // Runs `use` with the document of the route's first capture, or answers why not.
 template <class Use>
-void with_document(const AnswerContext& context, const Request& request, const ResponderPtr& responder, Use use) {
-  context.documents.get(request.captures.at(0), [responder, use = std::move(use)](const Result<DocumentView>& view) {
-    if (!view) return send_error(*responder, view.error());
-    use(*view);
-  });
+void with_document(const AnswerContext& context, const Request& request, const ResponderPtr& responder,
+                   Use use) {
+  context.documents.get(request.captures.at(0),
+                        [responder, use = std::move(use)](const Result<DocumentView>& view) {
+                          if (!view) return send_error(*responder, view.error());
+                          use(*view);
+                        });
 }
 
 void read_page(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {
   const auto page = page_number(request.captures.at(1));
   if (!page) return send_error(*responder, page.error());
-  with_document(context, request, responder, [context, responder, page = *page](const DocumentView& document) {
-    context.questions.read_page(document.row, page, [responder](const Result<messages::PageText>& text) {
-      if (!text) return send_error(*responder, text.error());
-      send_json(*responder, 200, encode_page(*text));
-    });
-  });
+  with_document(
+      context, request, responder, [context, responder, page = *page](const DocumentView& document) {
+        context.questions.read_page(document.row, page, [responder](const Result<messages::PageText>& text) {
+          if (!text) return send_error(*responder, text.error());
+          send_json(*responder, 200, encode_page(*text));
+        });
+      });
 }
 
 void remove_document(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {
@@ -58,34 +61,39 @@ void add_document_routes(Router& router, const AnswerContext& context) {
                              send_json(*responder, 200, encode_documents(*documents));
                            });
   });
-  router.route("GET", "/api/documents/{id}", [context](const Request& request, const ResponderPtr& responder) {
-    with_document(context, request, responder, [responder](const DocumentView& document) {
-      send_json(*responder, 200, encode_document(document));
-    });
-  });
-  router.route("GET", "/api/documents/{id}/events", [context](const Request& request, const ResponderPtr& responder) {
-    with_document(context, request, responder, [context, responder](const DocumentView& document) {
-      stream_document(context, document, responder);
-    });
-  });
+  router.route("GET", "/api/documents/{id}",
+               [context](const Request& request, const ResponderPtr& responder) {
+                 with_document(context, request, responder, [responder](const DocumentView& document) {
+                   send_json(*responder, 200, encode_document(document));
+                 });
+               });
+  router.route(
+      "GET", "/api/documents/{id}/events", [context](const Request& request, const ResponderPtr& responder) {
+        with_document(context, request, responder, [context, responder](const DocumentView& document) {
+          stream_document(context, document, responder);
+        });
+      });
   router.route("GET", "/api/documents/{id}/pages/{page}",
                [context](const Request& request, const ResponderPtr& responder) {
                  read_page(context, request, responder);
                });
-  router.route("GET", "/api/documents/{id}/file", [context](const Request& request, const ResponderPtr& responder) {
-    with_document(context, request, responder, [context, responder](const DocumentView& document) {
-      send_file(context, document.row, responder);
-    });
-  });
-  router.route("POST", "/api/documents/{id}/retry", [context](const Request& request, const ResponderPtr& responder) {
-    context.documents.retry(request.captures.at(0), [responder](const Result<DocumentView>& document) {
-      if (!document) return send_error(*responder, document.error());
-      send_json(*responder, 202, encode_document(*document));
-    });
-  });
-  router.route("DELETE", "/api/documents/{id}", [context](const Request& request, const ResponderPtr& responder) {
-    remove_document(context, request, responder);
-  });
+  router.route(
+      "GET", "/api/documents/{id}/file", [context](const Request& request, const ResponderPtr& responder) {
+        with_document(context, request, responder, [context, responder](const DocumentView& document) {
+          send_file(context, document.row, responder);
+        });
+      });
+  router.route(
+      "POST", "/api/documents/{id}/retry", [context](const Request& request, const ResponderPtr& responder) {
+        context.documents.retry(request.captures.at(0), [responder](const Result<DocumentView>& document) {
+          if (!document) return send_error(*responder, document.error());
+          send_json(*responder, 202, encode_document(*document));
+        });
+      });
+  router.route("DELETE", "/api/documents/{id}",
+               [context](const Request& request, const ResponderPtr& responder) {
+                 remove_document(context, request, responder);
+               });
 }
 
 void add_collection_routes(Router& router, const AnswerContext& context) {
@@ -107,12 +115,13 @@ void add_collection_routes(Router& router, const AnswerContext& context) {
           send_json(*responder, 201, encode_collection(*row));
         });
   });
-  router.route("DELETE", "/api/collections/{name}", [context](const Request& request, const ResponderPtr& responder) {
-    context.documents.drop(request.captures.at(0), [responder](const Result<bool>& dropped) {
-      if (!dropped) return send_error(*responder, dropped.error());
-      send_json(*responder, *dropped ? 200 : 202, encode_flag(*dropped ? "deleted" : "deleting"));
-    });
-  });
+  router.route(
+      "DELETE", "/api/collections/{name}", [context](const Request& request, const ResponderPtr& responder) {
+        context.documents.drop(request.captures.at(0), [responder](const Result<bool>& dropped) {
+          if (!dropped) return send_error(*responder, dropped.error());
+          send_json(*responder, *dropped ? 200 : 202, encode_flag(*dropped ? "deleted" : "deleting"));
+        });
+      });
 }
 
 }  // namespace answermill::frontend

@@ -51,10 +51,12 @@ void DocumentService::start() {
 }
 
 std::unique_ptr<Upload> DocumentService::begin_upload() {
-  return std::make_unique<Upload>(services_.loop, services_.disk, services_.blobs, services_.facts.upload_bytes);
+  return std::make_unique<Upload>(services_.loop, services_.disk, services_.blobs,
+                                  services_.facts.upload_bytes);
 }
 
-void DocumentService::add(const NewDocument& document, const Upload::Stored& stored, Done<DocumentView> done) {
+void DocumentService::add(const NewDocument& document, const Upload::Stored& stored,
+                          Done<DocumentView> done) {
   DocumentRow row = row_of(document, services_.loop.unix_ms());
   row.blob = stored.hash;
   row.size = stored.size;
@@ -73,8 +75,9 @@ void DocumentService::add_refused(const NewDocument& document, std::uint64_t siz
 
 void DocumentService::insert(DocumentRow row, Done<DocumentView> done) {
   if (!is_collection_name(row.collection)) {
-    return done(Error{ErrorCode::kInvalidArgument,
-                      "A collection's name has 1 to 64 letters, digits, '_', '-' or '.', and no dot in front."});
+    return done(
+        Error{ErrorCode::kInvalidArgument,
+              "A collection's name has 1 to 64 letters, digits, '_', '-' or '.', and no dot in front."});
   }
   services_.catalog.run([row](Catalog& catalog) { return catalog.insert_document(row); },
                         lifetime_.guard([this, row, done = std::move(done)](const Status& inserted) {
@@ -93,7 +96,8 @@ void DocumentService::get(const std::string& id, Done<DocumentView> done) {
                         }));
 }
 
-void DocumentService::list(const std::optional<std::string>& collection, Done<std::vector<DocumentView>> done) {
+void DocumentService::list(const std::optional<std::string>& collection,
+                           Done<std::vector<DocumentView>> done) {
   services_.catalog.run(
       [collection](Catalog& catalog) { return catalog.documents(collection); },
       lifetime_.guard([this, done = std::move(done)](const Result<std::vector<DocumentRow>>& rows) {
@@ -109,7 +113,8 @@ void DocumentService::counts(Done<DocumentCounts> done) {
   services_.catalog.run([](Catalog& catalog) { return catalog.count_documents(); },
                         lifetime_.guard([this, done = std::move(done)](Result<DocumentCounts> counts) {
                           if (!counts) return done(counts.error());
-                          // The rows say "queued" until the end; the bus knows which of them are being worked on.
+                          // The rows say "queued" until the end; the bus knows which of them are being worked
+                          // on.
                           const auto running = std::min<std::uint64_t>(live_.size(), counts->queued);
                           counts->queued -= running;
                           counts->processing += running;
@@ -159,8 +164,8 @@ void DocumentService::submit(messages::Submit submission) {
   services_.bus.submit(std::move(submission), lifetime_.guard([this, group](const messages::SubmitAck& ack) {
     submitting_.erase(group);
     if (ack.code == ErrorCode::kOk) return;
-    log::warn("group={} code={} a submission was not taken and will be repeated: {}", group, to_string(ack.code),
-              ack.message);
+    log::warn("group={} code={} a submission was not taken and will be repeated: {}", group,
+              to_string(ack.code), ack.message);
   }));
 }
 
@@ -174,7 +179,8 @@ void DocumentService::schedule_sweep(std::chrono::milliseconds delay) {
 void DocumentService::sweep() {
   services_.catalog.run([](Catalog& catalog) { return catalog.unsettled_documents(); },
                         lifetime_.guard([this](const Result<std::vector<DocumentRow>>& rows) {
-                          if (!rows) return log::error("the catalog cannot be swept: {}", rows.error().message);
+                          if (!rows)
+                            return log::error("the catalog cannot be swept: {}", rows.error().message);
                           resubmit(*rows, {});
                         }));
   services_.catalog.run([](Catalog& catalog) { return catalog.unfinished_drops(); },
@@ -183,8 +189,10 @@ void DocumentService::sweep() {
                         }));
 }
 
-void DocumentService::resubmit(const std::vector<DocumentRow>& rows, const std::vector<Catalog::Drop>& drops) {
-  const std::int64_t fresh_ms = services_.loop.unix_ms() - 1000;  // its first submission is under way somewhere
+void DocumentService::resubmit(const std::vector<DocumentRow>& rows,
+                               const std::vector<Catalog::Drop>& drops) {
+  const std::int64_t fresh_ms =
+      services_.loop.unix_ms() - 1000;  // its first submission is under way somewhere
   for (const auto& row : rows) {
     if (row.created_ms > fresh_ms) continue;
     if (row.state == DocumentState::kDeleting) {

@@ -51,7 +51,8 @@ class DocumentService final : private TopicListener {
   // The bytes are stored: note the document and have it processed.
   void add(const NewDocument& document, const Upload::Stored& stored, Done<DocumentView> done);
   // The bytes were refused: note that.
-  void add_refused(const NewDocument& document, std::uint64_t size, const Error& error, Done<DocumentView> done);
+  void add_refused(const NewDocument& document, std::uint64_t size, const Error& error,
+                   Done<DocumentView> done);
 
   void get(const std::string& id, Done<DocumentView> done);
   void list(const std::optional<std::string>& collection, Done<std::vector<DocumentView>> done);
@@ -103,8 +104,8 @@ class DocumentService final : private TopicListener {
   void settle(const std::string& group, const Result<bool>& outcome);
 
   Services& services_;
-  std::map<std::string, Live> live_;       // by document
-  std::set<std::string> submitting_;       // groups whose submission is not acknowledged yet
+  std::map<std::string, Live> live_;  // by document
+  std::set<std::string> submitting_;  // groups whose submission is not acknowledged yet
   std::map<std::string, std::map<std::uint64_t, Waiter>> waiters_;  // by group
   std::uint64_t next_waiter_ = 1;
   std::set<DocumentWatcher*> watchers_;

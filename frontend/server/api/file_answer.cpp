@@ -37,17 +37,18 @@ class FileAnswer final : public std::enable_shared_from_this<FileAnswer> {
 
   void read() {
     if (std::exchange(reading_, true)) return;
-    context_.services.disk.post([file = file_, &loop = context_.services.loop,
-                                 done = lifetime_.guard([this](const Piece& piece) { write(piece); })]() mutable {
-      Piece piece{std::string(kPieceBytes, '\0'), false};
-      ssize_t got = 0;
-      do {
-        got = ::read(file->get(), piece.bytes.data(), piece.bytes.size());
-      } while (got < 0 && errno == EINTR);
-      piece.failed = got < 0;
-      piece.bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-      loop.post([piece = std::move(piece), done = std::move(done)]() mutable { done(piece); });
-    });
+    context_.services.disk.post(
+        [file = file_, &loop = context_.services.loop,
+         done = lifetime_.guard([this](const Piece& piece) { write(piece); })]() mutable {
+          Piece piece{std::string(kPieceBytes, '\0'), false};
+          ssize_t got = 0;
+          do {
+            got = ::read(file->get(), piece.bytes.data(), piece.bytes.size());
+          } while (got < 0 && errno == EINTR);
+          piece.failed = got < 0;
+          piece.bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+          loop.post([piece = std::move(piece), done = std::move(done)]() mutable { done(piece); });
+        });
   }
 
   void write(const Piece& piece) {
@@ -62,7 +63,8 @@ class FileAnswer final : public std::enable_shared_from_this<FileAnswer> {
   }
 
   void finish() {
-    context_.services.loop.post([&answers = context_.answers, self = shared_from_this()] { answers.drop(self); });
+    context_.services.loop.post(
+        [&answers = context_.answers, self = shared_from_this()] { answers.drop(self); });
   }
 
   AnswerContext context_;

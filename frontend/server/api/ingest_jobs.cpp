@@ -50,7 +50,8 @@ messages::Submit ingest_submission(const DocumentRow& row) {
   submit.job.group = row.group();
   submit.group = messages::GroupSpec{
       row.group(), tenant_topic(), row.id, row.generation,
-      record_job("document", messages::encode(messages::RecordDocument{document_ref(row)}), submit.job.request_id)};
+      record_job("document", messages::encode(messages::RecordDocument{document_ref(row)}),
+                 submit.job.request_id)};
   return submit;
 }
 
@@ -64,16 +65,18 @@ messages::Submit delete_submission(const DocumentRow& row) {
   submit.job.priority = messages::Priority::kInteractive;
   submit.job.routing_key = row.collection;
   submit.job.group = delete_group(row);
-  submit.group = messages::GroupSpec{
-      submit.job.group, tenant_topic(), row.id, row.generation,
-      record_job("delete", messages::encode(messages::RecordDelete{document_ref(row)}), submit.job.request_id)};
+  submit.group =
+      messages::GroupSpec{submit.job.group, tenant_topic(), row.id, row.generation,
+                          record_job("delete", messages::encode(messages::RecordDelete{document_ref(row)}),
+                                     submit.job.request_id)};
   return submit;
 }
 
 messages::Submit drop_submission(const Catalog::Drop& drop) {
   messages::Submit submit;
-  submit.job = strict_job("index", "drop", messages::encode(messages::IndexDrop{drop.collection, drop.groups}),
-                          "drop-" + drop.id);
+  submit.job =
+      strict_job("index", "drop", messages::encode(messages::IndexDrop{drop.collection, drop.groups}),
+                 "drop-" + drop.id);
   submit.job.priority = messages::Priority::kInteractive;
   submit.job.routing_key = drop.collection;
   submit.job.group = drop_group(drop);
@@ -92,7 +95,8 @@ GroupKind group_kind(std::string_view group) {
 }
 
 std::string_view dropped_collection(std::string_view subject) {
-  return subject.starts_with(kCollectionSubject) ? subject.substr(kCollectionSubject.size()) : std::string_view{};
+  return subject.starts_with(kCollectionSubject) ? subject.substr(kCollectionSubject.size())
+                                                 : std::string_view{};
 }
 
 }  // namespace answermill::frontend

@@ -1,5 +1,5 @@
-// The submissions of ingest and removal, and the names of their groups. Pure: the same row gives the same bytes, so
-// that submitting again is harmless.
+// The submissions of ingest and removal, and the names of their groups. Pure: the same row gives the same
+// bytes, so that submitting again is harmless.
 #pragma once
 
 #include <string>

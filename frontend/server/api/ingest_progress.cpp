@@ -27,7 +27,8 @@ std::set<std::uint32_t> pages_of(const messages::JobFailure& failure) {
   };
   if (failure.stage == "extract" && failure.op == "pages") {
     if (const auto range = messages::decode<messages::ExtractPages>(failure.payload)) {
-      for (std::uint32_t i = 0; i < std::min(range->page_count, 100'000U); ++i) pages.insert(range->first_page + i);
+      for (std::uint32_t i = 0; i < std::min(range->page_count, 100'000U); ++i)
+        pages.insert(range->first_page + i);
     }
   } else if (failure.stage == "embed") {
     if (const auto job = messages::decode<messages::EmbedChunks>(failure.payload)) add(*job);
@@ -92,7 +93,8 @@ DocumentView view_of(const DocumentRow& row, const messages::GroupProgress& prog
   const Losses losses = losses_of(progress);
   view.row.pages.failed = losses.pages.size();
   view.row.warnings = losses.warnings;
-  view.row.chunks = static_cast<std::uint64_t>(std::max<std::int64_t>(0, counter(progress, messages::kCounterChunks)));
+  view.row.chunks =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, counter(progress, messages::kCounterChunks)));
   view.progress = fraction(view.row.pages);
   return view;
 }
@@ -100,7 +102,8 @@ DocumentView view_of(const DocumentRow& row, const messages::GroupProgress& prog
 DocumentOutcome outcome_of(const messages::GroupProgress& progress) {
   DocumentOutcome outcome;
   outcome.pages = pages_from(progress);
-  outcome.chunks = static_cast<std::uint64_t>(std::max<std::int64_t>(0, counter(progress, messages::kCounterChunks)));
+  outcome.chunks =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, counter(progress, messages::kCounterChunks)));
   Losses losses = losses_of(progress);
   outcome.pages.failed = losses.pages.size() + losses.units;
   outcome.warnings = std::move(losses.warnings);

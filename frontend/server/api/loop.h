@@ -25,7 +25,8 @@ class Loop {
  public:
   virtual ~Loop() = default;
   virtual void post(std::function<void()> task) = 0;
-  [[nodiscard]] virtual std::unique_ptr<Timer> after(std::chrono::milliseconds delay, std::function<void()> task) = 0;
+  [[nodiscard]] virtual std::unique_ptr<Timer> after(std::chrono::milliseconds delay,
+                                                     std::function<void()> task) = 0;
   virtual std::chrono::steady_clock::time_point now() const = 0;
   virtual std::int64_t unix_ms() const = 0;
 

@@ -45,7 +45,8 @@ std::string percent_decoded(std::string_view text) {
 
 // What browsers escape in a quoted name, and nothing else: a real '%' stays.
 std::string form_decoded(std::string text) {
-  for (const auto& [escaped, plain] : {std::pair{"%22", '"'}, std::pair{"%0D", '\r'}, std::pair{"%0A", '\n'}}) {
+  for (const auto& [escaped, plain] :
+       {std::pair{"%22", '"'}, std::pair{"%0D", '\r'}, std::pair{"%0A", '\n'}}) {
     for (auto at = text.find(escaped); at != std::string::npos; at = text.find(escaped, at + 1)) {
       text.replace(at, 3, 1, plain);
     }
@@ -53,8 +54,8 @@ std::string form_decoded(std::string text) {
   return text;
 }
 
-// One `name=value` or `name="value"` at the front of `rest`, which is moved past it. Browsers write %22 for a quote
-// inside a quoted name, older clients a backslash before it.
+// One `name=value` or `name="value"` at the front of `rest`, which is moved past it. Browsers write %22 for a
+// quote inside a quoted name, older clients a backslash before it.
 bool next_parameter(std::string_view& rest, std::string& name, std::string& value) {
   const auto semicolon = rest.find(';');
   if (semicolon == std::string_view::npos) return false;
@@ -118,7 +119,8 @@ PartHeader parse_part_header(std::string_view lines) {
 
 Result<std::string> multipart_boundary(std::string_view content_type) {
   const auto type = lowered(trimmed(content_type.substr(0, content_type.find(';'))));
-  if (type != "multipart/form-data") return Error{ErrorCode::kUnsupported, "This is not multipart/form-data."};
+  if (type != "multipart/form-data")
+    return Error{ErrorCode::kUnsupported, "This is not multipart/form-data."};
   std::string_view rest = content_type;
   std::string name;
   std::string value;
@@ -158,12 +160,19 @@ bool MultipartParser::fail(const char* why) {
 // True when something was decided and another step may find more.
 bool MultipartParser::step() {
   switch (state_) {
-    case State::kPreamble: return skip_preamble();
-    case State::kAfterBoundary: return after_boundary();
-    case State::kHeaders: return read_headers();
-    case State::kBody: return read_body();
-    case State::kEpilogue: at_ = buffer_.size(); return false;
-    case State::kFailed: return false;
+    case State::kPreamble:
+      return skip_preamble();
+    case State::kAfterBoundary:
+      return after_boundary();
+    case State::kHeaders:
+      return read_headers();
+    case State::kBody:
+      return read_body();
+    case State::kEpilogue:
+      at_ = buffer_.size();
+      return false;
+    case State::kFailed:
+      return false;
   }
   return false;
 }

@@ -13,9 +13,9 @@ namespace answermill::frontend {
 
 struct PartHeader {
   std::string name;
-  std::string file_name;     // as sent
+  std::string file_name;  // as sent
   std::string content_type;
-  bool is_file = false;      // a filename was given
+  bool is_file = false;  // a filename was given
 };
 
 class MultipartHandler {
@@ -48,8 +48,8 @@ class MultipartParser {
   std::string delimiter_;  // CR LF "--" boundary
   MultipartHandler& handler_;
   State state_ = State::kPreamble;
-  std::string buffer_;     // bytes not yet decided on
-  std::size_t at_ = 0;     // of buffer_, already consumed
+  std::string buffer_;  // bytes not yet decided on
+  std::size_t at_ = 0;  // of buffer_, already consumed
   std::uint32_t parts_ = 0;
   Error error_{ErrorCode::kMalformed, {}};
 };

@@ -40,19 +40,30 @@ void NativeSession::on_text(std::string_view text) {
   const auto message = native::parse(text);
   if (!message) return send(native::error({}, {}, message.error()));
   switch (message->kind) {
-    case native::ClientKind::kWatch: return watch(message->collection);
+    case native::ClientKind::kWatch:
+      return watch(message->collection);
     case native::ClientKind::kUnwatch:
       watching_ = false;
       return context_.documents.unwatch(*this);
-    case native::ClientKind::kAsk: return ask(*message);
-    case native::ClientKind::kCancel: return cancel(message->stream);
-    case native::ClientKind::kResume: return resume(*message);
-    case native::ClientKind::kLeave: streams_.erase(message->stream); return;
-    case native::ClientKind::kSearch: return search(*message);
-    case native::ClientKind::kUploadBegin: return uploads_.begin(*message);
-    case native::ClientKind::kUploadEnd: return uploads_.end(message->id);
-    case native::ClientKind::kUploadAbort: return uploads_.abort(message->id);
-    case native::ClientKind::kPing: return send(native::pong(context_.services.loop.unix_seconds()));
+    case native::ClientKind::kAsk:
+      return ask(*message);
+    case native::ClientKind::kCancel:
+      return cancel(message->stream);
+    case native::ClientKind::kResume:
+      return resume(*message);
+    case native::ClientKind::kLeave:
+      streams_.erase(message->stream);
+      return;
+    case native::ClientKind::kSearch:
+      return search(*message);
+    case native::ClientKind::kUploadBegin:
+      return uploads_.begin(*message);
+    case native::ClientKind::kUploadEnd:
+      return uploads_.end(message->id);
+    case native::ClientKind::kUploadAbort:
+      return uploads_.abort(message->id);
+    case native::ClientKind::kPing:
+      return send(native::pong(context_.services.loop.unix_seconds()));
   }
 }
 
@@ -124,18 +135,17 @@ void NativeSession::ask(const native::ClientMessage& message) {
   question.documents = message.documents;
   question.topic = topic_;
   auto stream = std::make_shared<std::string>();
-  context_.questions.ask(
-      std::move(question),
-      lifetime_.guard([this, id = message.id, stream](const Result<AnswerView>& started) {
-        if (!started) return send(native::error(id, {}, started.error()));
-        *stream = started->stream;
-        send(native::started(id, *started));
-        read(started->stream, 0);
-      }),
-      lifetime_.guard([this, id = message.id, stream](const Error& error) {
-        // The hub may have ended the stream by itself already.
-        if (streams_.erase(*stream) > 0) send(native::error(id, *stream, error));
-      }));
+  context_.questions.ask(std::move(question),
+                         lifetime_.guard([this, id = message.id, stream](const Result<AnswerView>& started) {
+                           if (!started) return send(native::error(id, {}, started.error()));
+                           *stream = started->stream;
+                           send(native::started(id, *started));
+                           read(started->stream, 0);
+                         }),
+                         lifetime_.guard([this, id = message.id, stream](const Error& error) {
+                           // The hub may have ended the stream by itself already.
+                           if (streams_.erase(*stream) > 0) send(native::error(id, *stream, error));
+                         }));
 }
 
 void NativeSession::cancel(const std::string& stream) {
@@ -147,7 +157,8 @@ void NativeSession::cancel(const std::string& stream) {
 
 void NativeSession::resume(const native::ClientMessage& message) {
   if (topic_of_stream(message.stream).empty()) {
-    return send(native::error(message.id, message.stream, {ErrorCode::kNotFound, "There is no stream with this id."}));
+    return send(native::error(message.id, message.stream,
+                              {ErrorCode::kNotFound, "There is no stream with this id."}));
   }
   if (full(message.id)) return;
   auto& stream = read(message.stream, message.after_seq);
@@ -160,8 +171,8 @@ void NativeSession::resume(const native::ClientMessage& message) {
 NativeSession::Stream& NativeSession::read(const std::string& stream, std::uint64_t after_seq) {
   auto& entry = streams_[stream];
   entry.after_seq = after_seq;
-  entry.reader = std::make_unique<StreamReader>(context_.services.loop, context_.services.hub, stream, after_seq,
-                                                [this, stream] { pump(stream); });
+  entry.reader = std::make_unique<StreamReader>(context_.services.loop, context_.services.hub, stream,
+                                                after_seq, [this, stream] { pump(stream); });
   return entry;
 }
 

@@ -1,8 +1,8 @@
 // One native WebSocket connection: watches, questions, resumed streams, searches and uploads.
 //
-// Thread: the loop. Writes to the socket only while less than kHighWaterBytes wait in it; streams are read on from
-// their cursors and the document list is sent again when it drains.
-// Source: docs/protocol.md, "Native WebSocket".
+// Thread: the loop. Writes to the socket only while less than kHighWaterBytes wait in it; streams are read on
+// from their cursors and the document list is sent again when it drains. Source: docs/protocol.md, "Native
+// WebSocket".
 #pragma once
 
 #include <map>

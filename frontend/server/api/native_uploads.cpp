@@ -18,13 +18,16 @@ void NativeUploads::begin(const native::ClientMessage& message) {
   if (message.id.empty() || open_.contains(message.id)) {
     return refuse(invalid("An upload needs an \"id\" that no other running upload has."));
   }
-  if (message.name.empty() || !message.size) return refuse(invalid("An upload needs a \"name\" and a \"size\"."));
+  if (message.name.empty() || !message.size)
+    return refuse(invalid("An upload needs a \"name\" and a \"size\"."));
   if (open_.size() >= kMaxOpen) {
     return refuse({ErrorCode::kRateLimited, "Too many uploads run on this connection: end one first."});
   }
-  NewDocument document{message.name, message.collection.value_or(""), message.content_type, message.material_id};
+  NewDocument document{message.name, message.collection.value_or(""), message.content_type,
+                       message.material_id};
   if (!document.collection.empty() && !is_collection_name(document.collection)) {
-    return refuse(invalid("A collection's name has 1 to 64 letters, digits, '_', '-' or '.', no dot in front."));
+    return refuse(
+        invalid("A collection's name has 1 to 64 letters, digits, '_', '-' or '.', no dot in front."));
   }
   if (*message.size > services_.facts.upload_bytes) {
     const Error error = too_large(services_.facts.upload_bytes);
@@ -43,10 +46,12 @@ void NativeUploads::begin(const native::ClientMessage& message) {
 
 void NativeUploads::data(std::string_view message) {
   if (message.size() < kNumberBytes) {
-    return send_(native::error({}, {}, invalid("A binary message begins with the upload's number in 4 bytes.")));
+    return send_(
+        native::error({}, {}, invalid("A binary message begins with the upload's number in 4 bytes.")));
   }
   std::uint32_t number = 0;
-  for (std::size_t i = 0; i < kNumberBytes; ++i) number = (number << 8U) | static_cast<std::uint8_t>(message[i]);
+  for (std::size_t i = 0; i < kNumberBytes; ++i)
+    number = (number << 8U) | static_cast<std::uint8_t>(message[i]);
   const auto found = by_number_.find(number);
   if (found == by_number_.end()) return;  // refused or aborted: what was on its way is let go
   const std::string id = found->second;
@@ -64,7 +69,8 @@ void NativeUploads::data(std::string_view message) {
   }));
 }
 
-void NativeUploads::stored(const std::string& id, std::uint32_t number, std::uint64_t bytes, const Status& status) {
+void NativeUploads::stored(const std::string& id, std::uint32_t number, std::uint64_t bytes,
+                           const Status& status) {
   const auto found = open_.find(id);
   if (found == open_.end() || found->second.number != number) return;
   if (!status) return fail(id, status.error());
@@ -84,15 +90,16 @@ void NativeUploads::end(const std::string& id) {
     return fail(id, invalid("Fewer bytes came than upload_begin announced."));
   }
   upload.ending = true;
-  upload.upload->finish(lifetime_.guard([this, id, number = upload.number,
-                                         document = upload.document](Result<Upload::Stored> stored) {
-    const auto still = open_.find(id);
-    if (still == open_.end() || still->second.number != number) return;  // aborted
-    finished(id, document, std::move(stored));
-  }));
+  upload.upload->finish(lifetime_.guard(
+      [this, id, number = upload.number, document = upload.document](Result<Upload::Stored> stored) {
+        const auto still = open_.find(id);
+        if (still == open_.end() || still->second.number != number) return;  // aborted
+        finished(id, document, std::move(stored));
+      }));
 }
 
-void NativeUploads::finished(const std::string& id, const NewDocument& document, Result<Upload::Stored> stored) {
+void NativeUploads::finished(const std::string& id, const NewDocument& document,
+                             Result<Upload::Stored> stored) {
   if (!stored) return fail(id, stored.error());
   by_number_.erase(open_.at(id).number);
   open_.erase(id);

@@ -47,7 +47,7 @@ class NativeUploads {
   Services& services_;
   DocumentService& documents_;
   std::function<void(std::string_view)> send_;
-  std::map<std::string, Open> open_;                // by the client's id
+  std::map<std::string, Open> open_;  // by the client's id
   std::map<std::uint32_t, std::string> by_number_;
   std::uint32_t next_number_ = 1;
   Lifetime lifetime_;

@@ -43,7 +43,8 @@ void search(const AnswerContext& context, const Request& request, const Responde
   if (!k) return send_error(*responder, k.error());
   const auto threshold = number_of<double>(request, "threshold", -1.0);
   if (!threshold) return send_error(*responder, threshold.error());
-  Search search{request.query_value("q").value_or(""), request.query_value("collection").value_or(""), *k, *threshold};
+  Search search{request.query_value("q").value_or(""), request.query_value("collection").value_or(""), *k,
+                *threshold};
   const std::string query = search.query;
   context.questions.search(std::move(search), [responder, query](const Result<Found>& found) {
     if (!found) return send_error(*responder, found.error());
@@ -96,13 +97,14 @@ void add_question_routes(Router& router, const AnswerContext& context) {
   router.route("GET", "/api/streams/{id}", [context](const Request& request, const ResponderPtr& responder) {
     resume(context, request, responder);
   });
-  router.route("POST", "/api/streams/{id}/cancel", [context](const Request& request, const ResponderPtr& responder) {
-    if (topic_of_stream(request.captures.at(0)).empty()) {
-      return send_error(*responder, {ErrorCode::kNotFound, "There is no stream with this id."});
-    }
-    context.services.hub.cancel(request.captures.at(0));
-    send_json(*responder, 202, encode_flag("cancelling"));
-  });
+  router.route("POST", "/api/streams/{id}/cancel",
+               [context](const Request& request, const ResponderPtr& responder) {
+                 if (topic_of_stream(request.captures.at(0)).empty()) {
+                   return send_error(*responder, {ErrorCode::kNotFound, "There is no stream with this id."});
+                 }
+                 context.services.hub.cancel(request.captures.at(0));
+                 send_json(*responder, 202, encode_flag("cancelling"));
+               });
   router.route("GET", "/api/conversations", [context](const Request&, const ResponderPtr& responder) {
     context.services.catalog.run([](Catalog& catalog) { return catalog.conversations(""); },
                                  [responder](const Result<std::vector<ConversationRow>>& rows) {
@@ -110,17 +112,19 @@ void add_question_routes(Router& router, const AnswerContext& context) {
                                    send_json(*responder, 200, encode_conversations(*rows));
                                  });
   });
-  router.route("GET", "/api/conversations/{id}", [context](const Request& request, const ResponderPtr& responder) {
-    conversation(context, request, responder);
-  });
-  router.route("DELETE", "/api/conversations/{id}", [context](const Request& request, const ResponderPtr& responder) {
-    context.services.catalog.run(
-        [id = request.captures.at(0)](Catalog& catalog) { return catalog.delete_conversation("", id); },
-        [responder](const Status& gone) {
-          if (!gone) return send_error(*responder, gone.error());
-          send_json(*responder, 200, encode_flag("deleted"));
-        });
-  });
+  router.route("GET", "/api/conversations/{id}",
+               [context](const Request& request, const ResponderPtr& responder) {
+                 conversation(context, request, responder);
+               });
+  router.route(
+      "DELETE", "/api/conversations/{id}", [context](const Request& request, const ResponderPtr& responder) {
+        context.services.catalog.run(
+            [id = request.captures.at(0)](Catalog& catalog) { return catalog.delete_conversation("", id); },
+            [responder](const Status& gone) {
+              if (!gone) return send_error(*responder, gone.error());
+              send_json(*responder, 200, encode_flag("deleted"));
+            });
+      });
 }
 
 void add_status_routes(Router& router, const AnswerContext& context, const FleetWatch& fleet) {
@@ -135,8 +139,9 @@ void add_status_routes(Router& router, const AnswerContext& context, const Fleet
   router.route("GET", "/api/status", [context, &fleet](const Request&, const ResponderPtr& responder) {
     context.documents.counts([context, responder, &fleet](const Result<DocumentCounts>& counts) {
       if (!counts) return send_error(*responder, counts.error());
-      send_json(*responder, 200, encode_status(context.services.facts, fleet.view(), fleet.status(), *counts,
-                                               fleet.uptime_seconds()));
+      send_json(*responder, 200,
+                encode_status(context.services.facts, fleet.view(), fleet.status(), *counts,
+                              fleet.uptime_seconds()));
     });
   });
 }

@@ -21,8 +21,8 @@ constexpr auto kRequestPatience = 31s;  // a little longer, so that the bus can 
 constexpr std::uint64_t kMaxHits = 100;
 constexpr std::size_t kMaxPendingRequests = 1000;
 
-messages::JobSpec interactive_job(std::string stage, std::string op, std::string payload, const std::string& stream,
-                                  std::int64_t deadline_ms) {
+messages::JobSpec interactive_job(std::string stage, std::string op, std::string payload,
+                                  const std::string& stream, std::int64_t deadline_ms) {
   messages::JobSpec job;
   job.stage = std::move(stage);
   job.op = std::move(op);
@@ -39,7 +39,8 @@ messages::JobSpec interactive_job(std::string stage, std::string op, std::string
 }  // namespace
 
 Status check_question(std::string_view question, std::uint64_t limit) {
-  if (!text::is_valid_utf8(question)) return Error{ErrorCode::kInvalidArgument, "A question is text in UTF-8."};
+  if (!text::is_valid_utf8(question))
+    return Error{ErrorCode::kInvalidArgument, "A question is text in UTF-8."};
   if (question.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     return Error{ErrorCode::kInvalidArgument, "The question is empty."};
   }
@@ -67,18 +68,21 @@ class QuestionService::Pending {
   void pump() {
     bool ended = false;
     Result<std::string> result = Error{ErrorCode::kInternal, "The index gave no result."};
-    reader_.pump([] { return true; }, [&](const messages::StreamEvent& event) {
-      if (event.kind == messages::StreamEventKind::kResult) data_ = event.data;
-      if (event.kind != messages::StreamEventKind::kTerminal) return;
-      ended = true;
-      const auto terminal = messages::decode<messages::TerminalEvent>(event.data);
-      if (terminal && terminal->outcome != messages::Terminal::kDone) {
-        const auto code = terminal->code == ErrorCode::kOk ? ErrorCode::kInternal : terminal->code;
-        result = Error{code, terminal->message.empty() ? "The index could not answer." : terminal->message};
-      } else if (data_) {
-        result = std::move(*data_);
-      }
-    });
+    reader_.pump([] { return true; },
+                 [&](const messages::StreamEvent& event) {
+                   if (event.kind == messages::StreamEventKind::kResult) data_ = event.data;
+                   if (event.kind != messages::StreamEventKind::kTerminal) return;
+                   ended = true;
+                   const auto terminal = messages::decode<messages::TerminalEvent>(event.data);
+                   if (terminal && terminal->outcome != messages::Terminal::kDone) {
+                     const auto code =
+                         terminal->code == ErrorCode::kOk ? ErrorCode::kInternal : terminal->code;
+                     result = Error{
+                         code, terminal->message.empty() ? "The index could not answer." : terminal->message};
+                   } else if (data_) {
+                     result = std::move(*data_);
+                   }
+                 });
     if (ended) owner_.finish(stream_, result);
   }
 
@@ -93,33 +97,29 @@ class QuestionService::Pending {
 QuestionService::QuestionService(Services& services) : services_(services), topic_(random_id()) {}
 QuestionService::~QuestionService() = default;
 
-void QuestionService::ask(Question question, Done<AnswerView> started, std::function<void(const Error&)> refused) {
+void QuestionService::ask(Question question, Done<AnswerView> started,
+                          std::function<void(const Error&)> refused) {
   if (auto checked = check_question(question.question, services_.facts.question_characters); !checked) {
     return started(checked.error());
   }
-  NewQuestion row{question.owner,
-                  question.question,
-                  question.collection,
-                  question.conversation,
-                  question.request_id,
-                  new_stream_id(question.topic.empty() ? topic_ : question.topic),
-                  services_.loop.unix_ms(),
-                  question.collections,
+  NewQuestion row{question.owner,           question.question,
+                  question.collection,      question.conversation,
+                  question.request_id,      new_stream_id(question.topic.empty() ? topic_ : question.topic),
+                  services_.loop.unix_ms(), question.collections,
                   question.conversations};
-  services_.catalog.run(
-      [row = std::move(row)](Catalog& catalog) { return catalog.begin_question(row); },
-      lifetime_.guard([this, question = std::move(question), started = std::move(started),
-                       refused = std::move(refused)](const Result<StartedQuestion>& noted) {
-        if (!noted) return started(noted.error());
-        // The hub knows the stream before anybody can attach to it.
-        if (!noted->repeated) submit(*noted, question, refused);
-        AnswerView view;
-        view.stream = noted->stream;
-        view.conversation = noted->conversation;
-        view.question = noted->question;
-        view.collection = noted->collection;
-        started(std::move(view));
-      }));
+  services_.catalog.run([row = std::move(row)](Catalog& catalog) { return catalog.begin_question(row); },
+                        lifetime_.guard([this, question = std::move(question), started = std::move(started),
+                                         refused = std::move(refused)](const Result<StartedQuestion>& noted) {
+                          if (!noted) return started(noted.error());
+                          // The hub knows the stream before anybody can attach to it.
+                          if (!noted->repeated) submit(*noted, question, refused);
+                          AnswerView view;
+                          view.stream = noted->stream;
+                          view.conversation = noted->conversation;
+                          view.question = noted->question;
+                          view.collection = noted->collection;
+                          started(std::move(view));
+                        }));
 }
 
 void QuestionService::submit(const StartedQuestion& started, const Question& question,
@@ -136,8 +136,9 @@ void QuestionService::submit(const StartedQuestion& started, const Question& que
   search.answer->conversation = started.conversation;
 
   messages::Submit submission;
-  submission.job = interactive_job("embed", "query", messages::encode(messages::EmbedQuery{std::move(search)}),
-                                   started.stream, kAnswerDeadlineMs);
+  submission.job =
+      interactive_job("embed", "query", messages::encode(messages::EmbedQuery{std::move(search)}),
+                      started.stream, kAnswerDeadlineMs);
   messages::JobSpec completion;
   completion.stage = "record";
   completion.op = "answer";
@@ -148,14 +149,16 @@ void QuestionService::submit(const StartedQuestion& started, const Question& que
   completion.payload = messages::encode(messages::RecordAnswer{
       started.conversation, started.collection, started.question, started.stream, services_.loop.unix_ms()});
   submission.stream = messages::StreamSpec{started.stream, std::move(completion)};
-  services_.hub.ask(std::move(submission), lifetime_.guard([this, stream = started.stream, refused = std::move(refused)](
-                                               const messages::SubmitAck& ack) {
-    if (ack.code == ErrorCode::kOk) return;
-    const Error error{ack.code, ack.message.empty() ? "The question was not taken." : ack.message};
-    services_.catalog.run([stream, error](Catalog& catalog) { return catalog.refuse_answer(stream, error); },
-                          [](const Status&) {});
-    refused(error);
-  }));
+  services_.hub.ask(
+      std::move(submission), lifetime_.guard([this, stream = started.stream,
+                                              refused = std::move(refused)](const messages::SubmitAck& ack) {
+        if (ack.code == ErrorCode::kOk) return;
+        const Error error{ack.code, ack.message.empty() ? "The question was not taken." : ack.message};
+        services_.catalog.run(
+            [stream, error](Catalog& catalog) { return catalog.refuse_answer(stream, error); },
+            [](const Status&) {});
+        refused(error);
+      }));
 }
 
 void QuestionService::request(messages::JobSpec job, Done<std::string> done) {
@@ -213,9 +216,11 @@ void QuestionService::search(Search search, Done<Found> done) {
       }));
 }
 
-void QuestionService::read_page(const DocumentRow& document, std::uint32_t page, Done<messages::PageText> done) {
+void QuestionService::read_page(const DocumentRow& document, std::uint32_t page,
+                                Done<messages::PageText> done) {
   messages::ReadPage payload{document.collection, document.id, page};
-  auto job = interactive_job("index", "page", messages::encode(payload), new_stream_id(topic_), kRequestDeadlineMs);
+  auto job =
+      interactive_job("index", "page", messages::encode(payload), new_stream_id(topic_), kRequestDeadlineMs);
   job.routing_key = document.collection;
   request(std::move(job), [done = std::move(done)](const Result<std::string>& data) {
     if (!data) return done(data.error());
@@ -229,8 +234,9 @@ void QuestionService::read_page(const DocumentRow& document, std::uint32_t page,
 }
 
 void QuestionService::recorded(const std::string& stream, Done<MessageRow> done) {
-  services_.catalog.run([stream](Catalog& catalog) { return catalog.answer_of_stream(stream); },
-                        lifetime_.guard([done = std::move(done)](Result<MessageRow> row) { done(std::move(row)); }));
+  services_.catalog.run(
+      [stream](Catalog& catalog) { return catalog.answer_of_stream(stream); },
+      lifetime_.guard([done = std::move(done)](Result<MessageRow> row) { done(std::move(row)); }));
 }
 
 }  // namespace answermill::frontend

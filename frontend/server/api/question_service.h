@@ -1,6 +1,7 @@
 // Questions, searches and page reads: validated, noted in the catalog, sent down the interactive chain.
 //
-// Thread: the loop. Errors: kInvalidArgument, kNotFound, kConflict, and what the bus says (kUnavailable, kTimeout …).
+// Thread: the loop. Errors: kInvalidArgument, kNotFound, kConflict, and what the bus says (kUnavailable,
+// kTimeout …).
 #pragma once
 
 #include <cstdint>
@@ -16,21 +17,21 @@
 namespace answermill::frontend {
 
 struct Question {
-  std::string owner;         // empty: the page and the API
+  std::string owner;  // empty: the page and the API
   std::string question;
   std::string collection;    // empty: the conversation's, else the default one
   std::string conversation;  // empty: a new one
   std::string request_id;
   std::vector<std::string> documents;
-  std::string topic;         // of the client: the new stream begins with it
+  std::string topic;  // of the client: the new stream begins with it
   NewQuestion::Collections collections = NewQuestion::Collections::kMustExist;
   NewQuestion::Conversations conversations = NewQuestion::Conversations::kMustExist;
 };
 
 struct Search {
   std::string query;
-  std::string collection;  // empty: default
-  std::uint64_t k = 0;     // 0: as configured
+  std::string collection;    // empty: default
+  std::uint64_t k = 0;       // 0: as configured
   double max_distance = -1;  // negative: as configured
 };
 
@@ -50,8 +51,8 @@ class QuestionService {
   QuestionService(const QuestionService&) = delete;
   QuestionService& operator=(const QuestionService&) = delete;
 
-  // `started` comes once; its view has stream, conversation, question and collection. `refused` may come later, when
-  // the bus did not take the question: the stream then has no events.
+  // `started` comes once; its view has stream, conversation, question and collection. `refused` may come
+  // later, when the bus did not take the question: the stream then has no events.
   void ask(Question question, Done<AnswerView> started, std::function<void(const Error&)> refused);
 
   void search(Search search, Done<Found> done);
@@ -66,7 +67,8 @@ class QuestionService {
  private:
   class Pending;
 
-  void submit(const StartedQuestion& started, const Question& question, std::function<void(const Error&)> refused);
+  void submit(const StartedQuestion& started, const Question& question,
+              std::function<void(const Error&)> refused);
   void request(messages::JobSpec job, Done<std::string> done);
   void finish(const std::string& stream, const Result<std::string>& result);
 

@@ -9,7 +9,8 @@
 namespace answermill::frontend {
 namespace {
 
-// The record stage lives in the frontend, which does not link the worker runtime: its own words for an outcome.
+// The record stage lives in the frontend, which does not link the worker runtime: its own words for an
+// outcome.
 messages::Outcome job_outcome(const Status& status) {
   messages::Outcome outcome;
   if (status) return outcome;
@@ -26,11 +27,12 @@ Status record_document(Catalog& catalog, const bus::Job& job, std::int64_t now_m
   const auto payload = messages::decode<messages::RecordDocument>(job.spec.payload);
   const auto progress = messages::decode<messages::GroupProgress>(job.attachment);
   if (!payload || !progress) return malformed();
-  return catalog.finish_document(payload->document.id, payload->document.generation, outcome_of(*progress), now_ms);
+  return catalog.finish_document(payload->document.id, payload->document.generation, outcome_of(*progress),
+                                 now_ms);
 }
 
-// Runs twice for a deletion that went well: once as what follows the index's own deletion, and once as the end of
-// its group, which then also knows whether the index failed.
+// Runs twice for a deletion that went well: once as what follows the index's own deletion, and once as the
+// end of its group, which then also knows whether the index failed.
 Status record_delete(Catalog& catalog, const bus::Job& job, std::int64_t now_ms) {
   const auto payload = messages::decode<messages::RecordDelete>(job.spec.payload);
   if (!payload) return malformed();

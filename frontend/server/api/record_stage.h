@@ -1,5 +1,5 @@
-// The frontends' own stage, `record`: writes final answers and document states into the catalog. Every op may run
-// again for the same job without another effect.
+// The frontends' own stage, `record`: writes final answers and document states into the catalog. Every op may
+// run again for the same job without another effect.
 //
 // Thread: start() on the loop; the work on the catalog's thread.
 #pragma once

@@ -22,9 +22,11 @@ Result<int> descriptor(const std::string& text) {
 Result<std::string> read_token(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string token{std::istreambuf_iterator<char>(file), {}};
-  while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) token.pop_back();
+  while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' '))
+    token.pop_back();
   if (!file || token.empty()) {
-    return Error{ErrorCode::kInvalidArgument, "--access-token-file: " + path + " cannot be read, or is empty."};
+    return Error{ErrorCode::kInvalidArgument,
+                 "--access-token-file: " + path + " cannot be read, or is empty."};
   }
   return token;
 }
@@ -32,22 +34,27 @@ Result<std::string> read_token(const std::string& path) {
 }  // namespace
 
 config::Table server_table(ServerConfig& config) {
-  config::Table table("answermill-frontend", "Serves the page, the HTTP API and the WebSocket protocols on one port.");
+  config::Table table("answermill-frontend",
+                      "Serves the page, the HTTP API and the WebSocket protocols on one port.");
   table
       .list("listen", &config.listen, {"ANSWERMILL_LISTEN"}, "HOST:PORT",
             "where to listen; port 0 picks one (default localhost:8000)")
       .list("listen-fds", &config.listen_fds, {}, "FD", "listening sockets handed over by a supervisor")
-      .flag("reuse-port", &config.reuse_port, {"ANSWERMILL_REUSE_PORT"}, "share the port with other frontends")
+      .flag("reuse-port", &config.reuse_port, {"ANSWERMILL_REUSE_PORT"},
+            "share the port with other frontends")
       .text("data", &config.data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of the catalog and the blobs")
-      .text("jobs-endpoint", &config.endpoints.jobs, {"ANSWERMILL_JOBS_ENDPOINT"}, "ENDPOINT", "the broker's job intake")
-      .text("work-endpoint", &config.endpoints.work, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT", "the broker's work socket")
+      .text("jobs-endpoint", &config.endpoints.jobs, {"ANSWERMILL_JOBS_ENDPOINT"}, "ENDPOINT",
+            "the broker's job intake")
+      .text("work-endpoint", &config.endpoints.work, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
+            "the broker's work socket")
       .text("events-endpoint", &config.endpoints.events, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
             "where the broker publishes events")
       .text("worker-events-endpoint", &config.endpoints.worker_events, {"ANSWERMILL_WORKER_EVENTS_ENDPOINT"},
             "ENDPOINT", "where the broker takes events in")
       .text("query-endpoint", &config.endpoints.query, {"ANSWERMILL_QUERY_ENDPOINT"}, "ENDPOINT",
             "where the broker replays streams")
-      .text("web-root", &config.web_root, {"ANSWERMILL_WEB_ROOT"}, "DIR", "folder of the page; empty for none")
+      .text("web-root", &config.web_root, {"ANSWERMILL_WEB_ROOT"}, "DIR",
+            "folder of the page; empty for none")
       .integer("upload-limit", &config.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
                "largest file that is taken")
       .secret("access-token", &config.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
@@ -59,8 +66,8 @@ config::Table server_table(ServerConfig& config) {
       .list("allowed-origins", &config.allowed_origins, {"ANSWERMILL_ALLOWED_ORIGINS"}, "URL",
             "origin of other sites' pages that may call us")
       .integer("top-k", &config.top_k, 1, 100, {"RAG_TOP_K"}, "N", "passages an answer is made from")
-      .number("distance-threshold", &config.settings.distance_threshold, 0, 1, {"RAG_DISTANCE_THRESHOLD"}, "D",
-              "passages farther away than this are left out, 0 to 1")
+      .number("distance-threshold", &config.settings.distance_threshold, 0, 1, {"RAG_DISTANCE_THRESHOLD"},
+              "D", "passages farther away than this are left out, 0 to 1")
       .number("temperature", &config.settings.temperature, 0, 2, {"OPENAI_TEMPERATURE"}, "T",
               "what the generators use; told to clients of /ws/stream")
       .integer("max-tokens", &config.max_tokens, 1, 1'000'000, {"OPENAI_MAX_TOKENS"}, "N",
@@ -113,7 +120,8 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
 
 std::vector<std::string> unused_environment() {
   std::vector<std::string> names;
-  for (const char* name : {"REDIS_KNOWLEDGE_URL", "REDIS_CACHE_URL", "DATABASE_URL", "OPENAI_MODEL_PERSONALIZED"}) {
+  for (const char* name :
+       {"REDIS_KNOWLEDGE_URL", "REDIS_CACHE_URL", "DATABASE_URL", "OPENAI_MODEL_PERSONALIZED"}) {
     if (std::getenv(name) != nullptr) names.emplace_back(name);
   }
   return names;

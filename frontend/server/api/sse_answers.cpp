@@ -69,7 +69,8 @@ class DocumentEvents final : public DocumentWatcher, public std::enable_shared_f
   void finish() {
     ended_ = true;
     timer_.reset();
-    context_.services.loop.post([&answers = context_.answers, self = shared_from_this()] { answers.drop(self); });
+    context_.services.loop.post(
+        [&answers = context_.answers, self = shared_from_this()] { answers.drop(self); });
   }
 
   AnswerContext context_;
@@ -105,8 +106,8 @@ class Collector final : public std::enable_shared_from_this<Collector> {
  private:
   void pump() {
     if (reader_ == nullptr || answered_) return;
-    const auto step = reader_->pump([] { return true; },
-                                    [this](const messages::StreamEvent& event) { apply_event(view_, event); });
+    const auto step = reader_->pump(
+        [] { return true; }, [this](const messages::StreamEvent& event) { apply_event(view_, event); });
     if (step == StreamReader::Step::kUnknown) return from_catalog();
     const bool now = until_ == Until::kNow && reader_->loaded();
     if (step == StreamReader::Step::kEnded || now) answer();
@@ -146,7 +147,8 @@ class Collector final : public std::enable_shared_from_this<Collector> {
 
 }  // namespace
 
-void stream_document(const AnswerContext& context, const DocumentView& document, const ResponderPtr& responder) {
+void stream_document(const AnswerContext& context, const DocumentView& document,
+                     const ResponderPtr& responder) {
   std::make_shared<DocumentEvents>(context, document.row.id)->start(document, *responder);
 }
 

@@ -23,7 +23,8 @@ struct AnswerContext {
 };
 
 // GET /api/documents/ID/events
-void stream_document(const AnswerContext& context, const DocumentView& document, const ResponderPtr& responder);
+void stream_document(const AnswerContext& context, const DocumentView& document,
+                     const ResponderPtr& responder);
 
 // Asks, then streams: POST /api/ask.
 void stream_ask(const AnswerContext& context, Question question, const ResponderPtr& responder);

@@ -14,7 +14,10 @@ constexpr auto kSilence = 15s;
 class SseStream final : public std::enable_shared_from_this<SseStream> {
  public:
   SseStream(AnswerContext context, ResponderPtr responder, std::string stream, std::uint64_t after_seq)
-      : context_(context), responder_(std::move(responder)), stream_(std::move(stream)), after_seq_(after_seq) {}
+      : context_(context),
+        responder_(std::move(responder)),
+        stream_(std::move(stream)),
+        after_seq_(after_seq) {}
 
   // Opens the body at once and says what was started.
   void start(const AnswerView& view) {
@@ -35,8 +38,9 @@ class SseStream final : public std::enable_shared_from_this<SseStream> {
  private:
   void open() {
     if (body_ != nullptr) return;
-    body_ = responder_->stream(200, sse::kType,
-                               {{"X-Stream-Id", stream_}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
+    body_ = responder_->stream(
+        200, sse::kType,
+        {{"X-Stream-Id", stream_}, {"Cache-Control", "no-store"}, {"X-Accel-Buffering", "no"}});
     body_->on_drain = lifetime_.guard([this] { pump(); });
     body_->on_close = lifetime_.guard([this] { finish(); });
     keep_alive();
@@ -44,8 +48,8 @@ class SseStream final : public std::enable_shared_from_this<SseStream> {
 
   void read() {
     context_.answers.keep(shared_from_this());
-    reader_ = std::make_unique<StreamReader>(context_.services.loop, context_.services.hub, stream_, after_seq_,
-                                             [this] { pump(); });
+    reader_ = std::make_unique<StreamReader>(context_.services.loop, context_.services.hub, stream_,
+                                             after_seq_, [this] { pump(); });
     reader_->on_loaded = [this] { open(); };
   }
 

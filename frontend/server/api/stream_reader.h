@@ -1,6 +1,7 @@
 // One viewer's place in one stream: pulls from the hub at the pace its wire takes.
 //
-// Thread: the loop. `wake` is called from a fresh turn of the loop, so it may do anything, even destroy the reader.
+// Thread: the loop. `wake` is called from a fresh turn of the loop, so it may do anything, even destroy the
+// reader.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ class StreamReader final : private StreamViewer {
     kUnknown,  // nobody on the bus has this stream: ask the catalog
   };
 
-  StreamReader(Loop& loop, StreamHub& hub, std::string stream, std::uint64_t after_seq, std::function<void()> wake);
+  StreamReader(Loop& loop, StreamHub& hub, std::string stream, std::uint64_t after_seq,
+               std::function<void()> wake);
   ~StreamReader() override;
   StreamReader(const StreamReader&) = delete;
   StreamReader& operator=(const StreamReader&) = delete;

@@ -23,8 +23,9 @@ class Upload {
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
 
-  // Copies the bytes and writes them in order; `done` is called on the loop. At most a window of bytes should be
-  // under way: the caller waits for `done`. Errors: kTooLarge (at once, nothing is written), kDiskFull, kInternal.
+  // Copies the bytes and writes them in order; `done` is called on the loop. At most a window of bytes should
+  // be under way: the caller waits for `done`. Errors: kTooLarge (at once, nothing is written), kDiskFull,
+  // kInternal.
   void append(std::string_view bytes, std::function<void(Status)> done);
 
   struct Stored {

@@ -44,8 +44,9 @@ class Reply : public std::enable_shared_from_this<Reply> {
     views_.resize(files.size());
     waiting_ = files.size();
     for (std::size_t i = 0; i < files.size(); ++i) {
-      documents_.add(files[i].first, files[i].second,
-                     [self = shared_from_this(), i](Result<DocumentView> view) { self->added(i, std::move(view)); });
+      documents_.add(
+          files[i].first, files[i].second,
+          [self = shared_from_this(), i](Result<DocumentView> view) { self->added(i, std::move(view)); });
     }
   }
 
@@ -82,10 +83,11 @@ class RawSink final : public BodySink {
 
   void on_end() override {
     if (reply_->answered()) return;
-    upload_->finish([reply = reply_, document = document_, size = upload_->size()](Result<Upload::Stored> stored) {
-      if (!stored) return reply->refuse(document, size, stored.error());
-      reply->add({{document, std::move(*stored)}});
-    });
+    upload_->finish(
+        [reply = reply_, document = document_, size = upload_->size()](Result<Upload::Stored> stored) {
+          if (!stored) return reply->refuse(document, size, stored.error());
+          reply->add({{document, std::move(*stored)}});
+        });
   }
 
   void on_abort() override { upload_.reset(); }
@@ -99,10 +101,9 @@ class RawSink final : public BodySink {
 // A form: files in order, and the text fields `collection` and `material_id`, wherever they stand.
 class FormSink final : public BodySink, private MultipartHandler {
  public:
-  FormSink(DocumentService& documents, NewDocument defaults, std::string_view boundary, ResponderPtr responder)
-      : documents_(documents),
-        state_(std::make_shared<State>()),
-        parser_(boundary, *this) {
+  FormSink(DocumentService& documents, NewDocument defaults, std::string_view boundary,
+           ResponderPtr responder)
+      : documents_(documents), state_(std::make_shared<State>()), parser_(boundary, *this) {
     state_->defaults = std::move(defaults);
     state_->reply = std::make_shared<Reply>(documents, std::move(responder));
   }
@@ -231,14 +232,17 @@ std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const Se
                    "A collection's name has 1 to 64 letters, digits, '_', '-' or '.', and no dot in front."});
   }
   auto boundary = multipart_boundary(type);
-  if (boundary) return std::make_unique<FormSink>(documents, std::move(document), *boundary, std::move(responder));
+  if (boundary)
+    return std::make_unique<FormSink>(documents, std::move(document), *boundary, std::move(responder));
   if (boundary.error().code == ErrorCode::kMalformed) return refuse(boundary.error());
   if (document.name.empty()) {
     return refuse({ErrorCode::kInvalidArgument, "Name the file: ?name=report.pdf"});
   }
-  document.type = type == "application/x-www-form-urlencoded" || type == "application/octet-stream" ? "" : type;
+  document.type =
+      type == "application/x-www-form-urlencoded" || type == "application/octet-stream" ? "" : type;
   if (const auto length = content_length(request); length > facts.upload_bytes) {
-    documents.add_refused(document, length, too_large(facts.upload_bytes), [](const Result<DocumentView>&) {});
+    documents.add_refused(document, length, too_large(facts.upload_bytes),
+                          [](const Result<DocumentView>&) {});
     return refuse(too_large(facts.upload_bytes));
   }
   return std::make_unique<RawSink>(documents, std::move(document), std::move(responder));

@@ -65,16 +65,14 @@ std::optional<ws_stream::Identity> ws_stream_identity(const Request& request) {
   identity.user_id = request.query_value("user_id").value_or("");
   if (identity.user_id.empty()) return std::nullopt;
   identity.course_id = request.query_value("course_id");
-  if (identity.course_id && (identity.course_id->empty() || *identity.course_id == "null")) identity.course_id.reset();
+  if (identity.course_id && (identity.course_id->empty() || *identity.course_id == "null"))
+    identity.course_id.reset();
   return identity;
 }
 
 WsStreamSession::WsStreamSession(WsStreamContext context, std::shared_ptr<WebSocket> socket,
                                  ws_stream::Identity identity)
-    : context_(context),
-      socket_(std::move(socket)),
-      identity_(std::move(identity)),
-      topic_(random_id()) {}
+    : context_(context), socket_(std::move(socket)), identity_(std::move(identity)), topic_(random_id()) {}
 
 WsStreamSession::~WsStreamSession() { on_close(0); }
 
@@ -107,9 +105,12 @@ void WsStreamSession::on_text(std::string_view text) {
   auto parsed = ws_stream::parse(text);
   if (!parsed.message) return send(ws_stream::error(parsed.error, now()));
   switch (parsed.message->kind) {
-    case ws_stream::ClientKind::kPing: return send(ws_stream::pong(now()));
-    case ws_stream::ClientKind::kDisconnect: return socket_->close(kNormalClosure, "disconnect");
-    case ws_stream::ClientKind::kChatRequest: return request(std::move(*parsed.message));
+    case ws_stream::ClientKind::kPing:
+      return send(ws_stream::pong(now()));
+    case ws_stream::ClientKind::kDisconnect:
+      return socket_->close(kNormalClosure, "disconnect");
+    case ws_stream::ClientKind::kChatRequest:
+      return request(std::move(*parsed.message));
   }
 }
 
@@ -143,10 +144,10 @@ void WsStreamSession::start_next() {
   question.collections = NewQuestion::Collections::kUnknownIsEmpty;
   question.conversations = NewQuestion::Conversations::kMake;
   context_.questions.ask(std::move(question), lifetime_.guard([this](const Result<AnswerView>& view) {
-                           if (!chat_) return;
-                           if (!view) return refused(view.error());
-                           started(*view);
-                         }),
+    if (!chat_) return;
+    if (!view) return refused(view.error());
+    started(*view);
+  }),
                          lifetime_.guard([this](const Error& error) {
                            if (chat_) refused(error);
                          }));
@@ -155,8 +156,8 @@ void WsStreamSession::start_next() {
 void WsStreamSession::started(const AnswerView& view) {
   chat_->answer = view;
   send(ws_stream::chat_started(identity_, chat_->exchange, view, now()));
-  chat_->reader = std::make_unique<StreamReader>(context_.services.loop, context_.services.hub, view.stream, 0,
-                                                 [this] { pump(); });
+  chat_->reader = std::make_unique<StreamReader>(context_.services.loop, context_.services.hub, view.stream,
+                                                 0, [this] { pump(); });
 }
 
 void WsStreamSession::refused(const Error& error) {
@@ -170,7 +171,8 @@ void WsStreamSession::pump() {
   const auto step = chat_->reader->pump([this] { return socket_->pending_bytes() < kHighWaterBytes; },
                                         [this](const messages::StreamEvent& event) { deliver(event); });
   if (step == StreamReader::Step::kEnded) complete();
-  if (step == StreamReader::Step::kUnknown) refused({ErrorCode::kUnavailable, "The answer was lost on its way."});
+  if (step == StreamReader::Step::kUnknown)
+    refused({ErrorCode::kUnavailable, "The answer was lost on its way."});
 }
 
 void WsStreamSession::deliver(const messages::StreamEvent& event) {
@@ -179,8 +181,8 @@ void WsStreamSession::deliver(const messages::StreamEvent& event) {
   if (event.kind == messages::StreamEventKind::kToken) send_chunk();
 }
 
-// Chunks cannot be taken back on this wire. After a rewind only what goes beyond the chunks already sent follows, as
-// long as the new text agrees with them; `response` tells the whole text in any case.
+// Chunks cannot be taken back on this wire. After a rewind only what goes beyond the chunks already sent
+// follows, as long as the new text agrees with them; `response` tells the whole text in any case.
 void WsStreamSession::send_chunk() {
   const std::string& text = chat_->answer.text;
   if (text.size() <= chat_->sent.size()) return;

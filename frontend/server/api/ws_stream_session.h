@@ -30,7 +30,7 @@ class WsStreamCounters {
  private:
   std::map<std::string, std::uint64_t> users_;
   std::uint64_t active_chats_ = 0;
-  std::int64_t day_ = 0;  // since 1970, UTC
+  std::int64_t day_ = 0;        // since 1970, UTC
   std::uint64_t requests_ = 0;  // of that day
   std::uint64_t responses_ = 0;
   double response_ms_sum_ = 0;

@@ -61,7 +61,8 @@ bool is_collection_name(std::string_view name) {
          std::string_view::npos;
 }
 
-Result<std::unique_ptr<Catalog>> Catalog::open(const std::string& path, store::BlobStore& blobs, std::int64_t now_ms) {
+Result<std::unique_ptr<Catalog>> Catalog::open(const std::string& path, store::BlobStore& blobs,
+                                               std::int64_t now_ms) {
   auto database = store::Database::open(path, store::Synchronous::kFull);
   if (!database) return database.error();
   std::unique_ptr<Catalog> catalog(new Catalog(std::move(*database), blobs));
@@ -90,7 +91,8 @@ Status Catalog::migrate(std::int64_t now_ms) {
 }
 
 Status Catalog::ensure_collection(std::string_view name, std::int64_t now_ms) {
-  return sql::run(database_, "INSERT OR IGNORE INTO collections(name, created_ms) VALUES(?, ?)", name, now_ms);
+  return sql::run(database_, "INSERT OR IGNORE INTO collections(name, created_ms) VALUES(?, ?)", name,
+                  now_ms);
 }
 
 Result<std::vector<CollectionRow>> Catalog::collections() {
@@ -106,7 +108,8 @@ Result<std::vector<CollectionRow>> Catalog::collections() {
 }
 
 Result<CollectionRow> Catalog::collection(std::string_view name) {
-  auto statement = sql::query(database_, std::string(kSelectCollections) + "WHERE c.name = ? GROUP BY c.name", name);
+  auto statement =
+      sql::query(database_, std::string(kSelectCollections) + "WHERE c.name = ? GROUP BY c.name", name);
   if (!statement) return statement.error();
   auto row = statement->step();
   if (!row) return row.error();
@@ -116,13 +119,15 @@ Result<CollectionRow> Catalog::collection(std::string_view name) {
 
 Result<CollectionRow> Catalog::create_collection(std::string_view name, std::int64_t now_ms) {
   if (!is_collection_name(name)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "A collection's name has 1 to 64 letters, digits, '_', '-' or '.', and does not start with a dot."};
+    return Error{
+        ErrorCode::kInvalidArgument,
+        "A collection's name has 1 to 64 letters, digits, '_', '-' or '.', and does not start with a dot."};
   }
   auto inserted =
       sql::run(database_, "INSERT OR IGNORE INTO collections(name, created_ms) VALUES(?, ?)", name, now_ms);
   if (!inserted) return inserted.error();
-  if (database_.changes() == 0) return Error{ErrorCode::kConflict, "A collection with this name exists already."};
+  if (database_.changes() == 0)
+    return Error{ErrorCode::kConflict, "A collection with this name exists already."};
   return collection(name);
 }
 
@@ -134,7 +139,8 @@ Result<Catalog::Drop> Catalog::begin_drop(std::string_view name, std::string_vie
   Drop drop{row->drop.empty() ? std::string(new_id) : row->drop, row->name, {}};
   auto marked = sql::run(database_, "UPDATE collections SET drop_id = ? WHERE name = ?", drop.id, name);
   if (!marked) return marked.error();
-  marked = sql::run(database_, "UPDATE documents SET state = ? WHERE collection = ?", DocumentState::kDeleting, name);
+  marked = sql::run(database_, "UPDATE documents SET state = ? WHERE collection = ?",
+                    DocumentState::kDeleting, name);
   if (!marked) return marked.error();
   auto documents = select_documents("WHERE collection = ?", name);
   if (!documents) return documents.error();
@@ -157,7 +163,8 @@ Result<std::vector<Catalog::Drop>> Catalog::unfinished_drops() {
 }
 
 Status Catalog::renew_drop(std::string_view name, std::string_view new_id) {
-  return sql::run(database_, "UPDATE collections SET drop_id = ? WHERE name = ? AND drop_id <> ''", new_id, name);
+  return sql::run(database_, "UPDATE collections SET drop_id = ? WHERE name = ? AND drop_id <> ''", new_id,
+                  name);
 }
 
 Status Catalog::finish_drop(std::string_view name) {

@@ -1,5 +1,5 @@
-// The frontends' durable memory: one SQLite file in WAL mode that all frontends of a host share, and the blobs its
-// documents hold on to. Every function is one short transaction.
+// The frontends' durable memory: one SQLite file in WAL mode that all frontends of a host share, and the
+// blobs its documents hold on to. Every function is one short transaction.
 //
 // Thread: one at a time (see CatalogThread). Blocks on the disk.
 // Errors: kNotFound, kConflict, kInvalidArgument, kBusy, kDiskFull, kDamaged, kInternal.
@@ -24,12 +24,14 @@ bool is_collection_name(std::string_view name);
 class Catalog {
  public:
   // Makes or migrates the file. `blobs` must outlive the catalog.
-  static Result<std::unique_ptr<Catalog>> open(const std::string& path, store::BlobStore& blobs, std::int64_t now_ms);
+  static Result<std::unique_ptr<Catalog>> open(const std::string& path, store::BlobStore& blobs,
+                                               std::int64_t now_ms);
 
   // Collections.
   Result<std::vector<CollectionRow>> collections();
   Result<CollectionRow> collection(std::string_view name);
-  Result<CollectionRow> create_collection(std::string_view name, std::int64_t now_ms);  // kConflict when it exists
+  Result<CollectionRow> create_collection(std::string_view name,
+                                          std::int64_t now_ms);  // kConflict when it exists
   struct Drop {
     std::string id;
     std::string collection;
@@ -52,8 +54,8 @@ class Catalog {
   // Nothing happens unless the document still waits for this generation.
   Status finish_document(std::string_view id, std::uint32_t generation, const DocumentOutcome& outcome,
                          std::int64_t now_ms);
-  Result<DocumentRow> retry_document(std::string_view id);         // the next generation, queued
-  Result<DocumentRow> begin_delete(std::string_view id);           // deleting, in a generation of its own
+  Result<DocumentRow> retry_document(std::string_view id);  // the next generation, queued
+  Result<DocumentRow> begin_delete(std::string_view id);    // deleting, in a generation of its own
   Status fail_delete(std::string_view id, std::uint32_t generation, const Error& error, std::int64_t now_ms);
   // The row, and the blob when no other document uses it. Nothing happens unless it is being deleted.
   Status finish_delete(std::string_view id);
@@ -68,11 +70,13 @@ class Catalog {
   // The answer never started: its message says so.
   Status refuse_answer(std::string_view stream, const Error& error);
   // The end of a stream. Nothing happens when its conversation is gone or the answer was recorded before.
-  Status finish_answer(const messages::RecordAnswer& answer, const messages::StreamState& state, std::int64_t now_ms);
+  Status finish_answer(const messages::RecordAnswer& answer, const messages::StreamState& state,
+                       std::int64_t now_ms);
   Result<MessageRow> answer_of_stream(std::string_view stream);
 
  private:
-  Catalog(store::Database database, store::BlobStore& blobs) : database_(std::move(database)), blobs_(blobs) {}
+  Catalog(store::Database database, store::BlobStore& blobs)
+      : database_(std::move(database)), blobs_(blobs) {}
 
   Status migrate(std::int64_t now_ms);
   Status ensure_collection(std::string_view name, std::int64_t now_ms);

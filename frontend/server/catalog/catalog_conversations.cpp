@@ -12,13 +12,14 @@ namespace answermill::frontend {
 namespace {
 
 constexpr int kHistoryTurns = 6;
-constexpr std::size_t kTurnBytes = 4000;      // of one earlier turn handed to the generator
+constexpr std::size_t kTurnBytes = 4000;  // of one earlier turn handed to the generator
 constexpr std::size_t kTitleCodePoints = 80;
 
 constexpr std::string_view kSelectConversations =
     "SELECT id, owner, title, collection, created_ms, updated_ms FROM conversations ";
 constexpr std::string_view kSelectMessages =
-    "SELECT id, conversation, role, text, stream, question, collection, status, state, created_ms FROM messages ";
+    "SELECT id, conversation, role, text, stream, question, collection, status, state, created_ms FROM "
+    "messages ";
 
 ConversationRow read_conversation(const store::Statement& row) {
   return {row.text(0), row.text(1), row.text(2), row.text(3), row.integer(4), row.integer(5)};
@@ -63,7 +64,8 @@ std::string title_of(const std::string& question) {
 
 Result<std::vector<ConversationRow>> Catalog::conversations(std::string_view owner) {
   auto statement = sql::query(
-      database_, std::string(kSelectConversations) + "WHERE owner = ? ORDER BY updated_ms DESC, number DESC LIMIT 1000",
+      database_,
+      std::string(kSelectConversations) + "WHERE owner = ? ORDER BY updated_ms DESC, number DESC LIMIT 1000",
       owner);
   if (!statement) return statement.error();
   std::vector<ConversationRow> rows;
@@ -155,8 +157,12 @@ Result<StartedQuestion> Catalog::begin_question(const NewQuestion& question) {
   }
   auto row = conversation_for(question);
   if (!row) return row.error();
-  StartedQuestion started{question.stream, row->id, question.question,
-                          question.collection.empty() ? row->collection : question.collection, {}, false};
+  StartedQuestion started{question.stream,
+                          row->id,
+                          question.question,
+                          question.collection.empty() ? row->collection : question.collection,
+                          {},
+                          false};
   if (question.collections == NewQuestion::Collections::kMustExist) {
     if (auto known = collection(started.collection); !known) return known.error();
   }
@@ -170,10 +176,14 @@ Result<StartedQuestion> Catalog::begin_question(const NewQuestion& question) {
                         random_id(), started.conversation, started.question, started.stream, question.now_ms);
   if (!noted) return noted.error();
   auto answer = database_.prepare(
-      "INSERT INTO messages(id, conversation, role, text, stream, question, collection, request_id, status, created_ms)"
+      "INSERT INTO messages(id, conversation, role, text, stream, question, collection, request_id, status, "
+      "created_ms)"
       " VALUES(?, ?, 'assistant', '', ?, ?, ?, ?, 0, ?)");
   if (!answer) return answer.error();
-  answer->bind(1, random_id()).bind(2, started.conversation).bind(3, started.stream).bind(4, started.question);
+  answer->bind(1, random_id())
+      .bind(2, started.conversation)
+      .bind(3, started.stream)
+      .bind(4, started.question);
   answer->bind(5, started.collection).bind(7, question.now_ms);
   if (question.request_id.empty()) {
     answer->bind_null(6);
@@ -200,8 +210,8 @@ Status Catalog::refuse_answer(std::string_view stream, const Error& error) {
   terminal.sha256 = sha256_hex({});
   state.events.push_back({1, 1, messages::StreamEventKind::kTerminal, 0, messages::encode(terminal)});
   state.next_seq = 2;
-  auto statement =
-      database_.prepare("UPDATE messages SET status = 3, state = ? WHERE stream = ? AND role = 'assistant' AND status = 0");
+  auto statement = database_.prepare(
+      "UPDATE messages SET status = 3, state = ? WHERE stream = ? AND role = 'assistant' AND status = 0");
   if (!statement) return statement.error();
   statement->bind_blob(1, messages::encode(state)).bind(2, stream);
   return statement->run();
@@ -219,22 +229,23 @@ Status Catalog::finish_answer(const messages::RecordAnswer& answer, const messag
   auto transaction = store::Transaction::begin(database_);
   if (!transaction) return transaction.error();
   auto statement = database_.prepare(
-      "UPDATE messages SET text = ?, status = ?, state = ? WHERE stream = ? AND role = 'assistant' AND status IN (0, 3)");
+      "UPDATE messages SET text = ?, status = ?, state = ? WHERE stream = ? AND role = 'assistant' AND "
+      "status IN (0, 3)");
   if (!statement) return statement.error();
   statement->bind(1, std::string_view(state.text)).bind(2, static_cast<std::int64_t>(status));
   statement->bind_blob(3, messages::encode(kept)).bind(4, std::string_view(answer.stream));
   auto updated = statement->run();
   if (updated) {
-    updated = sql::run(database_, "UPDATE conversations SET updated_ms = MAX(updated_ms, ?) WHERE id = ?", now_ms,
-                       answer.conversation);
+    updated = sql::run(database_, "UPDATE conversations SET updated_ms = MAX(updated_ms, ?) WHERE id = ?",
+                       now_ms, answer.conversation);
   }
   if (!updated) return updated;
   return transaction->commit();
 }
 
 Result<MessageRow> Catalog::answer_of_stream(std::string_view stream) {
-  auto rows = read_messages(
-      sql::query(database_, std::string(kSelectMessages) + "WHERE stream = ? AND role = 'assistant'", stream));
+  auto rows = read_messages(sql::query(
+      database_, std::string(kSelectMessages) + "WHERE stream = ? AND role = 'assistant'", stream));
   if (!rows) return rows.error();
   if (rows->empty()) return Error{ErrorCode::kNotFound, "There is no stream with this id."};
   return std::move(rows->front());

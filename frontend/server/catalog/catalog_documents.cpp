@@ -6,7 +6,8 @@ namespace answermill::frontend {
 namespace {
 
 constexpr std::string_view kSelectDocuments =
-    "SELECT id, name, collection, blob, type, material_id, size, generation, state, error_code, error_message, pages,"
+    "SELECT id, name, collection, blob, type, material_id, size, generation, state, error_code, "
+    "error_message, pages,"
     " pages_extracted, pages_embedded, pages_searchable, pages_failed, chunks, created_ms, finished_ms"
     " FROM documents ";
 
@@ -34,8 +35,10 @@ Error no_document() { return {ErrorCode::kNotFound, "There is no document with t
 
 }  // namespace
 
-Result<std::vector<DocumentRow>> Catalog::select_documents(std::string_view where, std::string_view argument) {
-  auto statement = database_.prepare(std::string(kSelectDocuments) + std::string(where) + " ORDER BY number DESC");
+Result<std::vector<DocumentRow>> Catalog::select_documents(std::string_view where,
+                                                           std::string_view argument) {
+  auto statement =
+      database_.prepare(std::string(kSelectDocuments) + std::string(where) + " ORDER BY number DESC");
   if (!statement) return statement.error();
   if (where.find('?') != std::string_view::npos) statement->bind(1, argument);
   std::vector<DocumentRow> rows;
@@ -53,8 +56,8 @@ Result<std::vector<DocumentRow>> Catalog::select_documents(std::string_view wher
 
 Status Catalog::load_warnings(DocumentRow& document) {
   if (document.pages.failed == 0) return {};
-  auto statement = sql::query(database_, "SELECT page, code, message FROM warnings WHERE document = ? ORDER BY rowid",
-                              document.id);
+  auto statement = sql::query(
+      database_, "SELECT page, code, message FROM warnings WHERE document = ? ORDER BY rowid", document.id);
   if (!statement) return statement.error();
   while (true) {
     auto row = statement->step();
@@ -80,19 +83,20 @@ Status Catalog::insert_document(const DocumentRow& row) {
   if (!collection_row->drop.empty()) {
     return Error{ErrorCode::kConflict, "This collection is being deleted."};
   }
-  // A delete of the last document with the same bytes may have run since they were stored; both happen under the
-  // database's write lock, so what is here now stays.
+  // A delete of the last document with the same bytes may have run since they were stored; both happen under
+  // the database's write lock, so what is here now stays.
   if (!row.blob.empty()) {
     if (auto bytes = blobs_.open(row.blob); !bytes) {
       return Error{ErrorCode::kConflict, "The same file was deleted at this moment: upload it again."};
     }
   }
-  auto inserted = sql::run(
-      database_,
-      "INSERT INTO documents(id, name, collection, blob, type, material_id, size, generation, state, error_code,"
-      " error_message, created_ms, finished_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      row.id, row.name, row.collection, row.blob, row.type, row.material_id, row.size, row.generation, row.state,
-      row.error.code, row.error.message, row.created_ms, row.finished_ms);
+  auto inserted =
+      sql::run(database_,
+               "INSERT INTO documents(id, name, collection, blob, type, material_id, size, generation, "
+               "state, error_code,"
+               " error_message, created_ms, finished_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               row.id, row.name, row.collection, row.blob, row.type, row.material_id, row.size,
+               row.generation, row.state, row.error.code, row.error.message, row.created_ms, row.finished_ms);
   if (!inserted) return inserted;
   return transaction->commit();
 }
@@ -122,11 +126,20 @@ Result<DocumentCounts> Catalog::count_documents() {
     if (!*row) return counts;
     const auto count = static_cast<std::uint64_t>(statement->integer(1));
     switch (static_cast<DocumentState>(statement->integer(0))) {
-      case DocumentState::kQueued: counts.queued = count; break;
-      case DocumentState::kProcessing: counts.processing = count; break;
-      case DocumentState::kReady: counts.ready = count; break;
-      case DocumentState::kFailed: counts.failed = count; break;
-      case DocumentState::kDeleting: break;  // on its way out
+      case DocumentState::kQueued:
+        counts.queued = count;
+        break;
+      case DocumentState::kProcessing:
+        counts.processing = count;
+        break;
+      case DocumentState::kReady:
+        counts.ready = count;
+        break;
+      case DocumentState::kFailed:
+        counts.failed = count;
+        break;
+      case DocumentState::kDeleting:
+        break;  // on its way out
     }
   }
 }
@@ -141,14 +154,17 @@ Status Catalog::finish_document(std::string_view id, std::uint32_t generation, c
       " pages_embedded = ?, pages_searchable = ?, pages_failed = ?, chunks = ?, finished_ms = ?"
       " WHERE id = ? AND generation = ? AND state IN (0, 1)",
       outcome.state, outcome.error.code, outcome.error.message, outcome.pages.total, outcome.pages.extracted,
-      outcome.pages.embedded, outcome.pages.searchable, outcome.pages.failed, outcome.chunks, now_ms, id, generation);
+      outcome.pages.embedded, outcome.pages.searchable, outcome.pages.failed, outcome.chunks, now_ms, id,
+      generation);
   if (!updated) return updated;
   if (database_.changes() == 0) return {};
-  if (auto cleared = sql::run(database_, "DELETE FROM warnings WHERE document = ?", id); !cleared) return cleared;
+  if (auto cleared = sql::run(database_, "DELETE FROM warnings WHERE document = ?", id); !cleared)
+    return cleared;
   for (const auto& warning : outcome.warnings) {
     for (const auto page : warning.pages) {
-      auto noted = sql::run(database_, "INSERT INTO warnings(document, page, code, message) VALUES(?, ?, ?, ?)", id,
-                            page, warning.code, warning.message);
+      auto noted =
+          sql::run(database_, "INSERT INTO warnings(document, page, code, message) VALUES(?, ?, ?, ?)", id,
+                   page, warning.code, warning.message);
       if (!noted) return noted;
     }
   }
@@ -182,8 +198,8 @@ Result<DocumentRow> Catalog::begin_delete(std::string_view id) {
   auto row = document(id);
   if (!row) return row;
   if (row->state == DocumentState::kDeleting) return row;
-  // A generation of its own: the tombstone then covers every earlier one, and a deletion that failed can be tried
-  // again under a new name.
+  // A generation of its own: the tombstone then covers every earlier one, and a deletion that failed can be
+  // tried again under a new name.
   auto updated =
       sql::run(database_, "UPDATE documents SET state = 4, generation = generation + 1 WHERE id = ?", id);
   if (!updated) return updated.error();
@@ -192,7 +208,8 @@ Result<DocumentRow> Catalog::begin_delete(std::string_view id) {
   return row;
 }
 
-Status Catalog::fail_delete(std::string_view id, std::uint32_t generation, const Error& error, std::int64_t now_ms) {
+Status Catalog::fail_delete(std::string_view id, std::uint32_t generation, const Error& error,
+                            std::int64_t now_ms) {
   return sql::run(database_,
                   "UPDATE documents SET state = 3, error_code = ?, error_message = ?, finished_ms = ?"
                   " WHERE id = ? AND generation = ? AND state = 4",

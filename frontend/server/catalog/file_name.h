@@ -6,8 +6,8 @@
 
 namespace answermill::frontend {
 
-// The last path part without control and bidirectional-override characters, trimmed, at most 200 bytes with its
-// extension kept; ill-formed UTF-8 is repaired; "document" when nothing is left.
+// The last path part without control and bidirectional-override characters, trimmed, at most 200 bytes with
+// its extension kept; ill-formed UTF-8 is repaired; "document" when nothing is left.
 std::string display_name(std::string_view name);
 
 // The MIME type to note for a name when the client did not say one.

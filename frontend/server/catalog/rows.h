@@ -17,10 +17,22 @@ namespace answermill::frontend {
 inline constexpr char kDefaultCollection[] = "default";
 
 // Stored as numbers: append-only.
-enum class DocumentState : std::uint8_t { kQueued = 0, kProcessing = 1, kReady = 2, kFailed = 3, kDeleting = 4 };
+enum class DocumentState : std::uint8_t {
+  kQueued = 0,
+  kProcessing = 1,
+  kReady = 2,
+  kFailed = 3,
+  kDeleting = 4
+};
 std::string_view to_string(DocumentState state);
 
-enum class MessageStatus : std::uint8_t { kStreaming = 0, kDone = 1, kCancelled = 2, kFailed = 3, kExpired = 4 };
+enum class MessageStatus : std::uint8_t {
+  kStreaming = 0,
+  kDone = 1,
+  kCancelled = 2,
+  kFailed = 3,
+  kExpired = 4
+};
 std::string_view to_string(MessageStatus status);
 MessageStatus status_of(messages::Terminal outcome);
 
@@ -103,7 +115,7 @@ struct MessageRow {
   std::string role;  // "user" or "assistant"
   std::string text;
   std::string stream;
-  std::string question;    // assistant: what it answers
+  std::string question;  // assistant: what it answers
   std::string collection;
   MessageStatus status = MessageStatus::kDone;
   messages::StreamState state;  // assistant: every event, its terminal last; text is left empty

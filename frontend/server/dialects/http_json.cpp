@@ -80,41 +80,54 @@ Result<std::string> parse_collection_name(std::string_view body) {
 
 int http_status(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kOk: return 200;
+    case ErrorCode::kOk:
+      return 200;
     case ErrorCode::kInvalidArgument:
-    case ErrorCode::kMalformed: return 400;
-    case ErrorCode::kUnauthorized: return 401;
-    case ErrorCode::kForbidden: return 403;
-    case ErrorCode::kNotFound: return 404;
+    case ErrorCode::kMalformed:
+      return 400;
+    case ErrorCode::kUnauthorized:
+      return 401;
+    case ErrorCode::kForbidden:
+      return 403;
+    case ErrorCode::kNotFound:
+      return 404;
     case ErrorCode::kConflict:
     case ErrorCode::kFenced:
-    case ErrorCode::kCancelled: return 409;
-    case ErrorCode::kTooLarge: return 413;
+    case ErrorCode::kCancelled:
+      return 409;
+    case ErrorCode::kTooLarge:
+      return 413;
     case ErrorCode::kUnsupported:
     case ErrorCode::kNoText:
     case ErrorCode::kEncrypted:
     case ErrorCode::kDamaged:
-    case ErrorCode::kEmptyFile: return 422;
-    case ErrorCode::kRateLimited: return 429;
+    case ErrorCode::kEmptyFile:
+      return 422;
+    case ErrorCode::kRateLimited:
+      return 429;
     case ErrorCode::kInternal:
     case ErrorCode::kQuarantined:
     case ErrorCode::kCrashed:
-    case ErrorCode::kLimit: return 500;
-    case ErrorCode::kUpstream: return 502;
+    case ErrorCode::kLimit:
+      return 500;
+    case ErrorCode::kUpstream:
+      return 502;
     case ErrorCode::kUnavailable:
-    case ErrorCode::kBusy: return 503;
+    case ErrorCode::kBusy:
+      return 503;
     case ErrorCode::kTimeout:
-    case ErrorCode::kExpired: return 504;
-    case ErrorCode::kDiskFull: return 507;
+    case ErrorCode::kExpired:
+      return 504;
+    case ErrorCode::kDiskFull:
+      return 507;
   }
   return 500;
 }
 
 std::string encode_error(const Error& error) {
   Json body = Json::object();
-  body["error"] = {{"code", to_string(error.code)},
-                   {"message", error.message},
-                   {"retryable", is_retryable(error.code)}};
+  body["error"] = {
+      {"code", to_string(error.code)}, {"message", error.message}, {"retryable", is_retryable(error.code)}};
   return dump(body);
 }
 
@@ -152,8 +165,8 @@ std::string encode_flag(std::string_view name) {
   return dump(body);
 }
 
-std::string encode_search(std::string_view query, std::string_view collection, const messages::SourcesEvent& found,
-                          double took_ms) {
+std::string encode_search(std::string_view query, std::string_view collection,
+                          const messages::SourcesEvent& found, double took_ms) {
   return dump(Json{{"query", query},
                    {"collection", collection},
                    {"hits", passages_json(found.passages)},
@@ -167,7 +180,8 @@ std::string encode_conversations(const std::vector<ConversationRow>& conversatio
   return dump(body);
 }
 
-std::string encode_conversation(const ConversationRow& conversation, const std::vector<MessageRow>& messages) {
+std::string encode_conversation(const ConversationRow& conversation,
+                                const std::vector<MessageRow>& messages) {
   Json body = conversation_json(conversation);
   body["messages"] = Json::array();
   for (const auto& message : messages) body["messages"].push_back(message_json(message));
@@ -200,8 +214,9 @@ std::string encode_ready(const FleetView& fleet) {
   return dump(Json{{"ready", fleet.ready}, {"stages", std::move(stages)}});
 }
 
-std::string encode_status(const ServerFacts& facts, const FleetView& fleet, const messages::FleetStatus& status,
-                          const DocumentCounts& documents, double uptime_seconds) {
+std::string encode_status(const ServerFacts& facts, const FleetView& fleet,
+                          const messages::FleetStatus& status, const DocumentCounts& documents,
+                          double uptime_seconds) {
   Json workers = Json::array();
   for (const auto& worker : status.workers) {
     workers.push_back({{"stage", worker.stage},
@@ -211,24 +226,24 @@ std::string encode_status(const ServerFacts& facts, const FleetView& fleet, cons
                        {"busy", worker.busy},
                        {"detail", worker.detail}});
   }
-  return dump(Json{{"version", facts.version},
-                   {"ready", fleet.ready},
-                   {"uptime", uptime_seconds},
-                   {"boot", status.boot},
-                   {"mode", fleet.mode},
-                   {"model", fleet.model},
-                   {"embedder", fleet.embedder},
-                   {"stages", stages_json(status)},
-                   {"workers", std::move(workers)},
-                   {"documents",
-                    {{"queued", documents.queued},
-                     {"processing", documents.processing},
-                     {"ready", documents.ready},
-                     {"failed", documents.failed}}},
-                   {"open_streams", status.open_streams},
-                   {"limits",
-                    {{"upload_bytes", facts.upload_bytes}, {"question_characters", facts.question_characters}}},
-                   {"supported", facts.supported}});
+  return dump(Json{
+      {"version", facts.version},
+      {"ready", fleet.ready},
+      {"uptime", uptime_seconds},
+      {"boot", status.boot},
+      {"mode", fleet.mode},
+      {"model", fleet.model},
+      {"embedder", fleet.embedder},
+      {"stages", stages_json(status)},
+      {"workers", std::move(workers)},
+      {"documents",
+       {{"queued", documents.queued},
+        {"processing", documents.processing},
+        {"ready", documents.ready},
+        {"failed", documents.failed}}},
+      {"open_streams", status.open_streams},
+      {"limits", {{"upload_bytes", facts.upload_bytes}, {"question_characters", facts.question_characters}}},
+      {"supported", facts.supported}});
 }
 
 }  // namespace answermill::frontend

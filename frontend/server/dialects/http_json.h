@@ -36,8 +36,8 @@ std::string encode_page(const messages::PageText& page);
 std::string encode_collection(const CollectionRow& collection);
 std::string encode_collections(const std::vector<CollectionRow>& collections);
 std::string encode_flag(std::string_view name);  // {"deleted":true}
-std::string encode_search(std::string_view query, std::string_view collection, const messages::SourcesEvent& found,
-                          double took_ms);
+std::string encode_search(std::string_view query, std::string_view collection,
+                          const messages::SourcesEvent& found, double took_ms);
 std::string encode_conversations(const std::vector<ConversationRow>& conversations);
 std::string encode_conversation(const ConversationRow& conversation, const std::vector<MessageRow>& messages);
 std::string encode_answer(const AnswerView& answer);  // the JSON twin of /api/ask
@@ -45,7 +45,8 @@ std::string encode_stream(const AnswerView& answer);  // /api/streams/ID
 
 std::string encode_health();
 std::string encode_ready(const FleetView& fleet);
-std::string encode_status(const ServerFacts& facts, const FleetView& fleet, const messages::FleetStatus& status,
-                          const DocumentCounts& documents, double uptime_seconds);
+std::string encode_status(const ServerFacts& facts, const FleetView& fleet,
+                          const messages::FleetStatus& status, const DocumentCounts& documents,
+                          double uptime_seconds);
 
 }  // namespace answermill::frontend

@@ -79,10 +79,10 @@ Json passages_json(const std::vector<messages::Passage>& passages) {
 }
 
 Json citation_json(const messages::CitationEvent& citation) {
-  return {{"number", citation.number},       {"text_begin", citation.text_begin},
-          {"text_end", citation.text_end},   {"document", citation.document},
-          {"page", citation.page},           {"begin", citation.begin},
-          {"end", citation.end},             {"exact", citation.exact}};
+  return {{"number", citation.number},     {"text_begin", citation.text_begin},
+          {"text_end", citation.text_end}, {"document", citation.document},
+          {"page", citation.page},         {"begin", citation.begin},
+          {"end", citation.end},           {"exact", citation.exact}};
 }
 
 Json coverage_json(const messages::Coverage& coverage) {
@@ -125,7 +125,8 @@ NamedEvent terminal_json(const std::string& data) {
   }
   Json meta = nullptr;
   if (!terminal->meta.empty()) {
-    if (const auto decoded = messages::decode<messages::AnswerMeta>(terminal->meta)) meta = meta_json(*decoded);
+    if (const auto decoded = messages::decode<messages::AnswerMeta>(terminal->meta))
+      meta = meta_json(*decoded);
   }
   return {std::string(to_string(status_of(terminal->outcome))),
           {{"length", terminal->length},
@@ -152,15 +153,19 @@ NamedEvent stream_event_json(const messages::StreamEvent& event) {
                {"coverage", coverage_json(sources->coverage)},
                {"candidates", sources->candidates}}};
     }
-    case StreamEventKind::kToken: return {"token", {{"offset", event.offset}, {"text", event.data}}};
+    case StreamEventKind::kToken:
+      return {"token", {{"offset", event.offset}, {"text", event.data}}};
     case StreamEventKind::kCitation: {
       const auto citation = messages::decode<messages::CitationEvent>(event.data);
       if (!citation) return {};
       return {"citation", citation_json(*citation)};
     }
-    case StreamEventKind::kRewind: return {"rewind", {{"offset", event.offset}}};
-    case StreamEventKind::kResult: return {};
-    case StreamEventKind::kTerminal: return terminal_json(event.data);
+    case StreamEventKind::kRewind:
+      return {"rewind", {{"offset", event.offset}}};
+    case StreamEventKind::kResult:
+      return {};
+    case StreamEventKind::kTerminal:
+      return terminal_json(event.data);
   }
   return {};
 }

@@ -26,7 +26,8 @@ const nlohmann::json* JsonObject::find(const char* name) const {
 }
 
 void JsonObject::note(const char* name, const char* wanted) {
-  if (!wrong_) wrong_ = Error{ErrorCode::kInvalidArgument, std::string("\"") + name + "\" must be " + wanted + "."};
+  if (!wrong_)
+    wrong_ = Error{ErrorCode::kInvalidArgument, std::string("\"") + name + "\" must be " + wanted + "."};
 }
 
 std::string JsonObject::text(const char* name) {

@@ -76,7 +76,8 @@ std::string welcome(const ServerFacts& facts, std::string_view client, const Fle
                    {"supported", facts.supported}});
 }
 
-std::string documents(const std::optional<std::string>& collection, const std::vector<DocumentView>& documents) {
+std::string documents(const std::optional<std::string>& collection,
+                      const std::vector<DocumentView>& documents) {
   Json all = Json::array();
   for (const auto& view : documents) all.push_back(document_json(view));
   return dump(Json{{"type", "documents"},
@@ -102,8 +103,8 @@ std::string started(std::string_view id, const AnswerView& answer) {
 }
 
 std::string resumed(std::string_view id, std::string_view stream, std::uint64_t after_seq) {
-  return dump(
-      Json{{"type", "resumed"}, {"id", id}, {"stream", stream}, {"recovered", true}, {"after_seq", after_seq}});
+  return dump(Json{
+      {"type", "resumed"}, {"id", id}, {"stream", stream}, {"recovered", true}, {"after_seq", after_seq}});
 }
 
 std::string resumed_snapshot(std::string_view id, const AnswerView& answer) {
@@ -116,7 +117,8 @@ std::string resumed_snapshot(std::string_view id, const AnswerView& answer) {
 std::string stream_event(std::string_view stream, const messages::StreamEvent& event) {
   NamedEvent named = stream_event_json(event);
   if (named.name.empty()) return {};
-  Json out = {{"type", named.name}, {"stream", stream}, {"seq", event.last_seq}, {"first_seq", event.first_seq}};
+  Json out = {
+      {"type", named.name}, {"stream", stream}, {"seq", event.last_seq}, {"first_seq", event.first_seq}};
   out.update(named.data);
   return dump(out);
 }

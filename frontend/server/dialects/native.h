@@ -14,7 +14,17 @@
 namespace answermill::frontend::native {
 
 enum class ClientKind {
-  kWatch, kUnwatch, kAsk, kCancel, kResume, kLeave, kSearch, kUploadBegin, kUploadEnd, kUploadAbort, kPing
+  kWatch,
+  kUnwatch,
+  kAsk,
+  kCancel,
+  kResume,
+  kLeave,
+  kSearch,
+  kUploadBegin,
+  kUploadEnd,
+  kUploadAbort,
+  kPing
 };
 
 // The union of all client messages; fields that a kind does not have stay empty.
@@ -38,7 +48,8 @@ struct ClientMessage {
 Result<ClientMessage> parse(std::string_view text);
 
 std::string welcome(const ServerFacts& facts, std::string_view client, const FleetView& fleet);
-std::string documents(const std::optional<std::string>& collection, const std::vector<DocumentView>& documents);
+std::string documents(const std::optional<std::string>& collection,
+                      const std::vector<DocumentView>& documents);
 std::string document(const DocumentView& document);
 std::string document_removed(std::string_view id);
 std::string started(std::string_view id, const AnswerView& answer);
@@ -46,7 +57,8 @@ std::string resumed(std::string_view id, std::string_view stream, std::uint64_t 
 std::string resumed_snapshot(std::string_view id, const AnswerView& answer);
 // Empty for events that have no place in this protocol.
 std::string stream_event(std::string_view stream, const messages::StreamEvent& event);
-std::string results(std::string_view id, std::string_view query, const messages::SourcesEvent& found, double took_ms);
+std::string results(std::string_view id, std::string_view query, const messages::SourcesEvent& found,
+                    double took_ms);
 std::string upload_ready(std::string_view id, std::uint32_t number, std::uint64_t chunk_bytes,
                          std::uint64_t window_bytes);
 std::string upload_ack(std::string_view id, std::uint64_t received);

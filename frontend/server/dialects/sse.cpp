@@ -26,17 +26,16 @@ std::string started(const AnswerView& answer) {
 
 std::string stream_event(const messages::StreamEvent& event) {
   const NamedEvent named = stream_event_json(event);
-  return named.name.empty() ? std::string() : event_text(std::to_string(event.last_seq), named.name, named.data);
+  return named.name.empty() ? std::string()
+                            : event_text(std::to_string(event.last_seq), named.name, named.data);
 }
 
 std::string document(const DocumentView& view) { return event_text({}, "document", document_json(view)); }
 
 std::string error(const Error& error) {
-  return event_text({}, "failed",
-                    Json{{"length", 0},
-                         {"sha256", sha256_hex({})},
-                         {"meta", nullptr},
-                         {"error", error_object(error)}});
+  return event_text(
+      {}, "failed",
+      Json{{"length", 0}, {"sha256", sha256_hex({})}, {"meta", nullptr}, {"error", error_object(error)}});
 }
 
 }  // namespace answermill::frontend::sse

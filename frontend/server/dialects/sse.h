@@ -1,5 +1,6 @@
 // Server-sent events as text. Pure.
-// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html and docs/protocol.md, "Stream events over SSE".
+// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html and docs/protocol.md, "Stream events
+// over SSE".
 #pragma once
 
 #include <string>

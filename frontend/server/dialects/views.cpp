@@ -39,16 +39,20 @@ void apply_event(AnswerView& answer, const messages::StreamEvent& event) {
       return;
     }
     case StreamEventKind::kSources:
-      if (auto sources = messages::decode<messages::SourcesEvent>(event.data)) answer.sources = std::move(*sources);
+      if (auto sources = messages::decode<messages::SourcesEvent>(event.data))
+        answer.sources = std::move(*sources);
       return;
     case StreamEventKind::kCitation:
       if (auto citation = messages::decode<messages::CitationEvent>(event.data)) {
         answer.citations.push_back(std::move(*citation));
       }
       return;
-    case StreamEventKind::kTerminal: apply_terminal(answer, event.data); return;
+    case StreamEventKind::kTerminal:
+      apply_terminal(answer, event.data);
+      return;
     case StreamEventKind::kStatus:
-    case StreamEventKind::kResult: return;
+    case StreamEventKind::kResult:
+      return;
   }
 }
 

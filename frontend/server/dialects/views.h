@@ -1,5 +1,5 @@
-// What the dialects show, free of any wire: a document with its live progress, an answer as far as it is known, the
-// fleet as people care about it.
+// What the dialects show, free of any wire: a document with its live progress, an answer as far as it is
+// known, the fleet as people care about it.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace answermill::frontend {
 
 struct DocumentView {
   DocumentRow row;
-  double progress = 0;           // 0…1
-  std::int64_t eta_ms = -1;      // -1 when unknown
+  double progress = 0;       // 0…1
+  std::int64_t eta_ms = -1;  // -1 when unknown
 };
 
 // An answer put together from the events of its stream.
@@ -41,8 +41,8 @@ struct AnswerView {
 void apply_event(AnswerView& answer, const messages::StreamEvent& event);
 // A recorded answer.
 AnswerView answer_of(const MessageRow& row);
-// What to send to somebody who has seen everything up to `after_seq`. A run of tokens seen in part is sent whole,
-// after a rewind to its beginning.
+// What to send to somebody who has seen everything up to `after_seq`. A run of tokens seen in part is sent
+// whole, after a rewind to its beginning.
 std::vector<messages::StreamEvent> events_after(const messages::StreamState& state, std::uint64_t after_seq);
 
 struct FleetView {

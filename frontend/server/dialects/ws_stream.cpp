@@ -43,7 +43,8 @@ Parsed refuse(std::string_view code, std::string message, std::string suggestion
 Parsed parse(std::string_view text) {
   auto object = JsonObject::parse(text);
   if (!object) {
-    return refuse("JSON_PARSE_ERROR", "This message is not a JSON object.", "Send one JSON object per message.");
+    return refuse("JSON_PARSE_ERROR", "This message is not a JSON object.",
+                  "Send one JSON object per message.");
   }
   const std::string type = object->text("type");
   ClientMessage message;
@@ -68,7 +69,8 @@ Parsed parse(std::string_view text) {
                   "Please resend with a valid query in the chat_request message.");
   }
   if (text::count_code_points(message.query) > kMaxQueryCodePoints) {
-    return refuse("QUERY_TOO_LONG", "A query has at most 1000 characters.", "Shorten the query and send it again.");
+    return refuse("QUERY_TOO_LONG", "A query has at most 1000 characters.",
+                  "Shorten the query and send it again.");
   }
   return {message, {}};
 }
@@ -87,7 +89,8 @@ WireError connection_timeout() {
           "Send a ping every 30 seconds to keep the connection."};
 }
 
-std::string connection(const Identity& identity, const Settings& settings, const FleetView& fleet, double now) {
+std::string connection(const Identity& identity, const Settings& settings, const FleetView& fleet,
+                       double now) {
   return dump(Json{{"type", "connection"},
                    {"status", "connected"},
                    {"user_id", identity.user_id},
@@ -106,7 +109,8 @@ std::string connection(const Identity& identity, const Settings& settings, const
                      {"personalization_enabled", false}}}});
 }
 
-std::string chat_started(const Identity& identity, const Exchange& exchange, const AnswerView& answer, double now) {
+std::string chat_started(const Identity& identity, const Exchange& exchange, const AnswerView& answer,
+                         double now) {
   return dump(Json{{"type", "chat_started"},
                    {"query", exchange.query},
                    {"timestamp", now},
@@ -178,31 +182,34 @@ std::string status(const Statistics& statistics, double uptime_seconds, std::int
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  const auto mean = [&](double sum) { return statistics.responses == 0 ? 0.0 : sum / double(statistics.responses); };
-  return dump(Json{{"websocket_status", "active"},
-                   {"active_connections", statistics.connections},
-                   {"connected_users", statistics.users},
-                   {"endpoint", "/ws/stream"},
-                   {"server_time", time},
-                   {"uptime", uptime_seconds},
-                   {"message_types", {"chat_request", "ping", "disconnect"}},
-                   {"response_types", {"connection", "chat_started", "chat_chunk", "chat_response", "error", "pong"}},
-                   {"supported_features",
-                    {{"streaming", true},
-                     {"database_integration", true},
-                     {"cache_integration", false},
-                     {"token_tracking", true},
-                     {"bidirectional", true},
-                     {"personalization", false},
-                     {"sources_metadata", true},
-                     {"page_tracking", true},
-                     {"cost_tracking", true}}},
-                   {"performance_stats",
-                    {{"avg_response_time_ms", mean(statistics.response_ms_sum)},
-                     {"cache_hit_rate", 0.0},
-                     {"avg_tokens_per_response", mean(double(statistics.output_tokens_sum))},
-                     {"active_chats", statistics.active_chats},
-                     {"total_requests_today", statistics.requests_today}}}});
+  const auto mean = [&](double sum) {
+    return statistics.responses == 0 ? 0.0 : sum / double(statistics.responses);
+  };
+  return dump(
+      Json{{"websocket_status", "active"},
+           {"active_connections", statistics.connections},
+           {"connected_users", statistics.users},
+           {"endpoint", "/ws/stream"},
+           {"server_time", time},
+           {"uptime", uptime_seconds},
+           {"message_types", {"chat_request", "ping", "disconnect"}},
+           {"response_types", {"connection", "chat_started", "chat_chunk", "chat_response", "error", "pong"}},
+           {"supported_features",
+            {{"streaming", true},
+             {"database_integration", true},
+             {"cache_integration", false},
+             {"token_tracking", true},
+             {"bidirectional", true},
+             {"personalization", false},
+             {"sources_metadata", true},
+             {"page_tracking", true},
+             {"cost_tracking", true}}},
+           {"performance_stats",
+            {{"avg_response_time_ms", mean(statistics.response_ms_sum)},
+             {"cache_hit_rate", 0.0},
+             {"avg_tokens_per_response", mean(double(statistics.output_tokens_sum))},
+             {"active_chats", statistics.active_chats},
+             {"total_requests_today", statistics.requests_today}}}});
 }
 
 }  // namespace answermill::frontend::ws_stream

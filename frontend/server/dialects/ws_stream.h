@@ -65,8 +65,10 @@ struct Exchange {
   double latency_ms = 0;
 };
 
-std::string connection(const Identity& identity, const Settings& settings, const FleetView& fleet, double now);
-std::string chat_started(const Identity& identity, const Exchange& exchange, const AnswerView& answer, double now);
+std::string connection(const Identity& identity, const Settings& settings, const FleetView& fleet,
+                       double now);
+std::string chat_started(const Identity& identity, const Exchange& exchange, const AnswerView& answer,
+                         double now);
 std::string chat_chunk(std::string_view text, std::uint64_t index, double now);
 std::string chat_response(const Identity& identity, const Settings& settings, const Exchange& exchange,
                           const AnswerView& answer, double now);

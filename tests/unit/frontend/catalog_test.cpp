@@ -10,7 +10,8 @@
 namespace answermill::frontend {
 namespace {
 
-DocumentRow document(const std::string& id, const std::string& blob, const std::string& collection = "default") {
+DocumentRow document(const std::string& id, const std::string& blob,
+                     const std::string& collection = "default") {
   DocumentRow row;
   row.id = id;
   row.name = id + ".pdf";
@@ -111,7 +112,8 @@ TEST_F(CatalogTest, DropsACollection) {
   const auto drop = catalog_.begin_drop("law", "one");
   EXPECT_EQ(drop->groups, std::vector<std::string>{"a.1"});
   EXPECT_EQ(catalog_.begin_drop("law", "two")->id, "one");
-  EXPECT_EQ(catalog_.insert_document(document("b", *world_.blobs->put("y"), "law")).error().code, ErrorCode::kConflict);
+  EXPECT_EQ(catalog_.insert_document(document("b", *world_.blobs->put("y"), "law")).error().code,
+            ErrorCode::kConflict);
   EXPECT_EQ(catalog_.unfinished_drops()->size(), 1U);
   ASSERT_TRUE(catalog_.finish_drop("law"));
   EXPECT_FALSE(catalog_.collection("law"));
@@ -189,7 +191,8 @@ TEST_F(CatalogTest, RecordsJobsOfItsStage) {
   progress.counters = {{messages::kCounterCharacters, 100}};
   bus::Job job;
   job.spec.op = "document";
-  job.spec.payload = messages::encode(messages::RecordDocument{{"a", 1, "default", "a.pdf", row.blob, 1, ""}});
+  job.spec.payload =
+      messages::encode(messages::RecordDocument{{"a", 1, "default", "a.pdf", row.blob, 1, ""}});
   EXPECT_EQ(record(catalog_, job, 9).code, ErrorCode::kMalformed);  // without its attachment
   job.attachment = messages::encode(progress);
   EXPECT_EQ(record(catalog_, job, 9).status, messages::OutcomeStatus::kDone);

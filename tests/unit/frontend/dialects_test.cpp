@@ -51,31 +51,35 @@ TEST(Native, EncodesStreamEvents) {
             R"({"type":"status","stream":"s","seq":1,"first_seq":1,"stage":"embed","message":"m"})");
   EXPECT_EQ(native::stream_event("s", {5, 5, StreamEventKind::kRewind, 3, {}}),
             R"({"type":"rewind","stream":"s","seq":5,"first_seq":5,"offset":3})");
-  EXPECT_EQ(native::stream_event("s", {2, 2, StreamEventKind::kSources, 0, messages::encode(sources())}),
-            R"({"type":"sources","stream":"s","seq":2,"first_seq":2,"passages":[{"number":1,"document":"doc",)"
-            R"("name":"a.pdf","collection":"default","page":61,"label":"61.3","begin":1,"end":9,"heading":"H",)"
-            R"("type":"paragraph","text":"Text","score":0.75,"distance":0.25,"material_id":""}],)"
-            R"("coverage":{"pages":3,"total_pages":16},"candidates":5})");
+  EXPECT_EQ(
+      native::stream_event("s", {2, 2, StreamEventKind::kSources, 0, messages::encode(sources())}),
+      R"({"type":"sources","stream":"s","seq":2,"first_seq":2,"passages":[{"number":1,"document":"doc",)"
+      R"("name":"a.pdf","collection":"default","page":61,"label":"61.3","begin":1,"end":9,"heading":"H",)"
+      R"("type":"paragraph","text":"Text","score":0.75,"distance":0.25,"material_id":""}],)"
+      R"("coverage":{"pages":3,"total_pages":16},"candidates":5})");
   EXPECT_EQ(native::stream_event("s", {9, 9, StreamEventKind::kResult, 0, "x"}), "");
 }
 
 TEST(Sse, EncodesStreamEvents) {
   const messages::CitationEvent citation{1, 80, 83, "doc", 61, 120, 180, true};
-  EXPECT_EQ(sse::stream_event({6, 6, StreamEventKind::kCitation, 0, messages::encode(citation)}),
-            "id: 6\nevent: citation\ndata: {\"number\":1,\"text_begin\":80,\"text_end\":83,\"document\":\"doc\","
-            "\"page\":61,\"begin\":120,\"end\":180,\"exact\":true}\n\n");
-  EXPECT_EQ(sse::stream_event({7, 7, StreamEventKind::kTerminal, 0, messages::encode(done())}),
-            "id: 7\nevent: done\ndata: {\"length\":2,\"sha256\":\"abc\",\"meta\":{\"mode\":\"quoting\",\"model\":"
-            "\"builtin\",\"input_tokens\":2,\"output_tokens\":3,\"tokens_measured\":false,\"cost_usd\":0.0,"
-            "\"first_token_ms\":0.0,\"total_ms\":0.0,\"finish_reason\":\"\"},\"error\":null}\n\n");
+  EXPECT_EQ(
+      sse::stream_event({6, 6, StreamEventKind::kCitation, 0, messages::encode(citation)}),
+      "id: 6\nevent: citation\ndata: {\"number\":1,\"text_begin\":80,\"text_end\":83,\"document\":\"doc\","
+      "\"page\":61,\"begin\":120,\"end\":180,\"exact\":true}\n\n");
+  EXPECT_EQ(
+      sse::stream_event({7, 7, StreamEventKind::kTerminal, 0, messages::encode(done())}),
+      "id: 7\nevent: done\ndata: {\"length\":2,\"sha256\":\"abc\",\"meta\":{\"mode\":\"quoting\",\"model\":"
+      "\"builtin\",\"input_tokens\":2,\"output_tokens\":3,\"tokens_measured\":false,\"cost_usd\":0.0,"
+      "\"first_token_ms\":0.0,\"total_ms\":0.0,\"finish_reason\":\"\"},\"error\":null}\n\n");
   AnswerView view;
   view.stream = "s";
   view.conversation = "c";
   view.question = "line\nbreak";
   view.collection = "default";
-  EXPECT_EQ(sse::started(view),
-            "id: 0\nevent: started\ndata: {\"stream\":\"s\",\"conversation\":\"c\",\"question\":\"line\\nbreak\","
-            "\"collection\":\"default\"}\n\n");
+  EXPECT_EQ(
+      sse::started(view),
+      "id: 0\nevent: started\ndata: {\"stream\":\"s\",\"conversation\":\"c\",\"question\":\"line\\nbreak\","
+      "\"collection\":\"default\"}\n\n");
 }
 
 TEST(Native, EncodesDocuments) {
@@ -89,12 +93,13 @@ TEST(Native, EncodesDocuments) {
   view.row.warnings = {{{2}, ErrorCode::kCrashed, "It died."}};
   view.row.created_ms = 1'700'000'000'500;
   view.progress = 0.5;
-  EXPECT_EQ(native::document(view),
-            R"({"type":"document","document":{"id":"d","name":"a.pdf","collection":"default","size":5,)"
-            R"("type":"application/pdf","material_id":"","state":"queued","generation":1,"error":null,)"
-            R"("warnings":[{"pages":[2],"code":"crashed","message":"It died."}],"pages":{"total":4,"extracted":3,)"
-            R"("embedded":2,"searchable":1,"failed":1},"chunks":0,"progress":0.5,"eta_ms":null,)"
-            R"("created_at":1700000000.5,"finished_at":null}})");
+  EXPECT_EQ(
+      native::document(view),
+      R"({"type":"document","document":{"id":"d","name":"a.pdf","collection":"default","size":5,)"
+      R"("type":"application/pdf","material_id":"","state":"queued","generation":1,"error":null,)"
+      R"("warnings":[{"pages":[2],"code":"crashed","message":"It died."}],"pages":{"total":4,"extracted":3,)"
+      R"("embedded":2,"searchable":1,"failed":1},"chunks":0,"progress":0.5,"eta_ms":null,)"
+      R"("created_at":1700000000.5,"finished_at":null}})");
 }
 
 TEST(Native, ParsesMessages) {
@@ -168,7 +173,8 @@ TEST(EventsAfter, RewindsToTheBeginningOfARun) {
 TEST(FleetView, IsReadyWithEveryStage) {
   messages::FleetStatus status;
   status.boot = 1;
-  for (const char* stage : {"extract", "embed", "index", "generate"}) status.workers.push_back({"w", stage, "h", 1, 1, 0, {}});
+  for (const char* stage : {"extract", "embed", "index", "generate"})
+    status.workers.push_back({"w", stage, "h", 1, 1, 0, {}});
   EXPECT_FALSE(fleet_view(status).ready);
   status.workers.push_back({"w", "record", "h", 1, 1, 0, {}});
   status.workers[3].detail = "model llama3.2";
@@ -180,7 +186,8 @@ TEST(FleetView, IsReadyWithEveryStage) {
 }
 
 TEST(WsStream, ParsesAndRefuses) {
-  EXPECT_EQ(ws_stream::parse(R"({"type":"chat_request","query":" Q ","chatroom_id":null})").message->query, "Q");
+  EXPECT_EQ(ws_stream::parse(R"({"type":"chat_request","query":" Q ","chatroom_id":null})").message->query,
+            "Q");
   EXPECT_EQ(ws_stream::parse(R"({"type":"chat_request","query":"  "})").error.code, "EMPTY_QUERY");
   EXPECT_EQ(ws_stream::parse(R"({"type":"chat_request"})").error.code, "EMPTY_QUERY");
   EXPECT_EQ(ws_stream::parse(R"({"type":"shout"})").error.code, "INVALID_MESSAGE_TYPE");
@@ -188,7 +195,8 @@ TEST(WsStream, ParsesAndRefuses) {
   std::string query;
   for (int i = 0; i < 1000; ++i) query += "é";
   EXPECT_TRUE(ws_stream::parse(R"({"type":"chat_request","query":")" + query + "\"}").message);
-  EXPECT_EQ(ws_stream::parse(R"({"type":"chat_request","query":")" + query + "x\"}").error.code, "QUERY_TOO_LONG");
+  EXPECT_EQ(ws_stream::parse(R"({"type":"chat_request","query":")" + query + "x\"}").error.code,
+            "QUERY_TOO_LONG");
 }
 
 TEST(WsStream, EncodesTheConversation) {
@@ -203,9 +211,10 @@ TEST(WsStream, EncodesTheConversation) {
             R"({"type":"chat_chunk","chunk":"hé","chunk_index":1,"timestamp":2.0})");
   AnswerView answer;
   answer.stream = "s";
-  EXPECT_EQ(ws_stream::chat_started(identity, {"Q", std::nullopt, false, 0, 0}, answer, 2.0),
-            R"({"type":"chat_started","query":"Q","timestamp":2.0,"metadata":{"course_id":"c1","chatroom_id":null,)"
-            R"("use_personalization":false,"service":"answermill","cache_check":"disabled","stream_id":"s"}})");
+  EXPECT_EQ(
+      ws_stream::chat_started(identity, {"Q", std::nullopt, false, 0, 0}, answer, 2.0),
+      R"({"type":"chat_started","query":"Q","timestamp":2.0,"metadata":{"course_id":"c1","chatroom_id":null,)"
+      R"("use_personalization":false,"service":"answermill","cache_check":"disabled","stream_id":"s"}})");
 }
 
 TEST(WsStream, EncodesTheResponseWithNumbersOnly) {
@@ -213,15 +222,16 @@ TEST(WsStream, EncodesTheResponseWithNumbersOnly) {
   answer.stream = "s";
   answer.text = "T";
   answer.sources = sources();
-  EXPECT_EQ(ws_stream::chat_response({"u", std::nullopt}, {}, {"Q", std::nullopt, false, 2, 12.5}, answer, 3.0),
-            R"({"type":"chat_response","response":"T","sources":[{"content":"Text","metadata":{"material_id":"doc",)"
-            R"("course_id":"default","filename":"a.pdf","page":"61.3","score":0.75,"vector_distance":0.25,)"
-            R"("chunk_type":"paragraph","document_id":"doc"}}],"cached":false,"token_usage":{"input_tokens":0,)"
-            R"("output_tokens":0,"total_tokens":0,"model_pricing":{"input_cost_per_1k":0.0,"output_cost_per_1k":0.0,)"
-            R"("total_cost":0.0}},"latency_ms":12.5,"timestamp":3.0,"metadata":{"source":"rag","source_type":)"
-            R"("knowledge_base","response_type":"rag_response","model_used":"builtin-quoting","personalized":false,)"
-            R"("course_id":null,"cost_usd":0.0,"rag_threshold_used":0.85,"documents_retrieved":5,"documents_used":1,)"
-            R"("stream_id":"s"},"response_source":"rag","chunks_count":2,"done":true})");
+  EXPECT_EQ(
+      ws_stream::chat_response({"u", std::nullopt}, {}, {"Q", std::nullopt, false, 2, 12.5}, answer, 3.0),
+      R"({"type":"chat_response","response":"T","sources":[{"content":"Text","metadata":{"material_id":"doc",)"
+      R"("course_id":"default","filename":"a.pdf","page":"61.3","score":0.75,"vector_distance":0.25,)"
+      R"("chunk_type":"paragraph","document_id":"doc"}}],"cached":false,"token_usage":{"input_tokens":0,)"
+      R"("output_tokens":0,"total_tokens":0,"model_pricing":{"input_cost_per_1k":0.0,"output_cost_per_1k":0.0,)"
+      R"("total_cost":0.0}},"latency_ms":12.5,"timestamp":3.0,"metadata":{"source":"rag","source_type":)"
+      R"("knowledge_base","response_type":"rag_response","model_used":"builtin-quoting","personalized":false,)"
+      R"("course_id":null,"cost_usd":0.0,"rag_threshold_used":0.85,"documents_retrieved":5,"documents_used":1,)"
+      R"("stream_id":"s"},"response_source":"rag","chunks_count":2,"done":true})");
 }
 
 TEST(WsStream, TellsItsStatus) {

@@ -32,7 +32,8 @@ class FakeLoop final : public Loop {
   }
   std::chrono::steady_clock::time_point now() const override { return now_; }
   std::int64_t unix_ms() const override {
-    return 1'700'000'000'000 + std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()).count();
+    return 1'700'000'000'000 +
+           std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()).count();
   }
 
   // Runs turns until nothing is posted.
@@ -88,7 +89,9 @@ class FakeBus final : public FrontendBus {
   void unfollow(const std::string& topic, TopicListener&) override { listeners.erase(topic); }
   void replay(const std::string&, std::uint64_t, std::function<void(const messages::Replayed&)>) override {}
   const messages::FleetStatus& fleet() const override { return status; }
-  void on_fleet(std::function<void(const messages::FleetStatus&)> changed) override { watchers.push_back(changed); }
+  void on_fleet(std::function<void(const messages::FleetStatus&)> changed) override {
+    watchers.push_back(changed);
+  }
 
   void ack(std::size_t index, ErrorCode code = ErrorCode::kOk) {
     messages::SubmitAck answer;
@@ -131,7 +134,8 @@ class FakeHub final : public StreamHub {
   void cancel(const std::string& stream) override { cancelled.push_back(stream); }
   std::size_t live_streams() const override { return streams.size(); }
 
-  void emit(const std::string& stream, messages::StreamEventKind kind, std::string data, std::uint64_t offset = 0) {
+  void emit(const std::string& stream, messages::StreamEventKind kind, std::string data,
+            std::uint64_t offset = 0) {
     auto& events = streams[stream];
     const std::uint64_t seq = events.empty() ? 1 : events.back().last_seq + 1;
     events.push_back({seq, seq, kind, offset, std::move(data)});

@@ -19,7 +19,9 @@ TEST(DisplayName, DropsPathsAndTricks) {
   EXPECT_EQ(display_name("C:\\docs\\a.txt"), "a.txt");
   EXPECT_EQ(display_name("../🎉.pdf"), "🎉.pdf");
   EXPECT_EQ(display_name("a\r\nb\x1b[0m.txt"), "ab[0m.txt");
-  EXPECT_EQ(display_name("exe\xE2\x80\xAE" "fdp.pdf"), "exefdp.pdf");
+  EXPECT_EQ(display_name("exe\xE2\x80\xAE"
+                         "fdp.pdf"),
+            "exefdp.pdf");
   EXPECT_EQ(display_name(".."), "document");
   EXPECT_EQ(display_name("x/"), "document");
   EXPECT_EQ(display_name("   "), "document");

@@ -23,8 +23,10 @@ struct Collector final : MultipartHandler {
 
 const std::string kBody =
     "preamble\r\n--X-1\r\nContent-Disposition: form-data; name=\"collection\"\r\n\r\nlaw\r\n"
-    "--X-1 \r\ncontent-type: application/pdf\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a%22b;\\\"c.pdf\""
-    "\r\n\r\nbytes\r\n--X-\r\n--X-\r\r\n\n\r\n--X-1\r\nContent-Disposition: form-data; name=f; filename=empty.txt"
+    "--X-1 \r\ncontent-type: application/pdf\r\nContent-Disposition: form-data; name=\"f\"; "
+    "filename=\"a%22b;\\\"c.pdf\""
+    "\r\n\r\nbytes\r\n--X-\r\n--X-\r\r\n\n\r\n--X-1\r\nContent-Disposition: form-data; name=f; "
+    "filename=empty.txt"
     "\r\n\r\n\r\n--X-1--\r\nepilogue --X-1";
 
 void expect_parts(const Collector& seen) {
@@ -63,7 +65,8 @@ TEST(MultipartParser, TakesSingleBytes) {
 TEST(MultipartParser, TakesAFormWithoutPreamble) {
   Collector seen;
   MultipartParser parser("b", seen);
-  ASSERT_TRUE(parser.feed("--b\r\nContent-Disposition: form-data; name=a; filename*=UTF-8''caf%C3%A9.txt\r\n\r\nx\r\n--b--"));
+  ASSERT_TRUE(parser.feed(
+      "--b\r\nContent-Disposition: form-data; name=a; filename*=UTF-8''caf%C3%A9.txt\r\n\r\nx\r\n--b--"));
   EXPECT_TRUE(parser.end());
   ASSERT_EQ(seen.parts.size(), 1U);
   EXPECT_EQ(seen.parts[0].header.file_name, "café.txt");

@@ -45,8 +45,9 @@ class SessionsTest : public testing::Test {
     return session;
   }
   std::unique_ptr<WsStreamSession> ws_stream(std::optional<std::string> course = std::nullopt) {
-    auto session = std::make_unique<WsStreamSession>(
-        WsStreamContext{*world_.services, questions_, fleet_, counters_}, socket_, ws_stream::Identity{"u", course});
+    auto session =
+        std::make_unique<WsStreamSession>(WsStreamContext{*world_.services, questions_, fleet_, counters_},
+                                          socket_, ws_stream::Identity{"u", course});
     session->on_open();
     socket_->sent.clear();
     return session;
@@ -111,15 +112,18 @@ TEST_F(SessionsTest, NativeResumesFromTheHubAndFromTheCatalog) {
   ASSERT_TRUE(world_.catalog->begin_question(asked));
   messages::StreamState state;
   state.text = "kept";
-  state.events = {{1, 1, StreamEventKind::kToken, 0, "kept"}, {2, 2, StreamEventKind::kTerminal, 0, done_event()}};
+  state.events = {{1, 1, StreamEventKind::kToken, 0, "kept"},
+                  {2, 2, StreamEventKind::kTerminal, 0, done_event()}};
   state.next_seq = 3;
   ASSERT_TRUE(world_.catalog->finish_answer({"", "", "", asked.stream, 0}, state, 1));
   session->on_text(R"({"type":"resume","id":"c","stream":")" + asked.stream + R"(","after_seq":1})");
   world_.loop.run();
-  EXPECT_NE(socket_->sent.back().find(R"("recovered":false,"status":"done","text":"kept")"), std::string::npos);
+  EXPECT_NE(socket_->sent.back().find(R"("recovered":false,"status":"done","text":"kept")"),
+            std::string::npos);
   EXPECT_NE(socket_->sent.back().find(R"("seq":2)"), std::string::npos);
 
-  session->on_text(R"({"type":"resume","id":"x","stream":")" + new_stream_id(random_id()) + R"(","after_seq":1})");
+  session->on_text(R"({"type":"resume","id":"x","stream":")" + new_stream_id(random_id()) +
+                   R"(","after_seq":1})");
   world_.loop.run();
   EXPECT_EQ(field(socket_->sent.back(), "code"), "not_found");
 }
@@ -157,7 +161,8 @@ TEST_F(SessionsTest, NativeUploadsWatchesAndDeletes) {
   ASSERT_EQ(world_.bus.submitted.size(), 1U);
   const auto plan = world_.bus.submitted[0];
   EXPECT_EQ(plan.job.stage, "extract");
-  EXPECT_EQ(*world_.blobs->read(messages::decode<messages::ExtractPlan>(plan.job.payload)->document.blob), "hello");
+  EXPECT_EQ(*world_.blobs->read(messages::decode<messages::ExtractPlan>(plan.job.payload)->document.blob),
+            "hello");
   messages::GroupProgress progress;
   progress.group = plan.group->id;
   progress.subject = plan.group->subject;
@@ -281,7 +286,8 @@ TEST_F(SessionsTest, SseStreamsAndResumesFromTheCatalog) {
 
   messages::StreamState state;
   state.text = "x";
-  state.events = {{1, 1, StreamEventKind::kToken, 0, "x"}, {2, 2, StreamEventKind::kTerminal, 0, done_event()}};
+  state.events = {{1, 1, StreamEventKind::kToken, 0, "x"},
+                  {2, 2, StreamEventKind::kTerminal, 0, done_event()}};
   ASSERT_TRUE(world_.catalog->finish_answer({"", "", "", stream(), 0}, state, 1));
   world_.hub.streams.clear();
   const auto again = std::make_shared<test::FakeResponder>();
@@ -304,7 +310,8 @@ TEST_F(SessionsTest, SearchAnswersWithItsResult) {
   EXPECT_EQ(query->search.k, 3U);
   EXPECT_FALSE(query->search.answer);
   EXPECT_TRUE(world_.hub.asked.back().stream->completion.stage.empty());
-  world_.hub.emit(stream(), StreamEventKind::kResult, messages::encode(messages::SourcesEvent{{}, {1, 2, 0, 0}, 4}));
+  world_.hub.emit(stream(), StreamEventKind::kResult,
+                  messages::encode(messages::SourcesEvent{{}, {1, 2, 0, 0}, 4}));
   world_.hub.emit(stream(), StreamEventKind::kTerminal, done_event());
   world_.loop.run();
   ASSERT_TRUE(found);

@@ -1,11 +1,12 @@
-// One publisher to many WebSocket clients: deliveries per second of the edge, beside a raw epoll fan-out (the floor)
-// and Node's `ws` (a peer), measured in the same run with the same load generator.
+// One publisher to many WebSocket clients: deliveries per second of the edge, beside a raw epoll fan-out (the
+// floor) and Node's `ws` (a peer), measured in the same run with the same load generator.
 //
 //   ws_fanout_bench [clients=1000] [seconds=2] [rounds=3] [node script=bench/ws_fanout_peer.mjs]
 //
-// Every server runs in a process of its own on core 0, the load on core 1. The publisher is a client too: it sends a
-// message, the server sends it to all, and the next goes out when fewer than `window` messages are under way. On a
-// machine that does other work too, deliveries per second of the server's own CPU time are the steadier figure.
+// Every server runs in a process of its own on core 0, the load on core 1. The publisher is a client too: it
+// sends a message, the server sends it to all, and the next goes out when fewer than `window` messages are
+// under way. On a machine that does other work too, deliveries per second of the server's own CPU time are
+// the steadier figure.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -70,7 +71,8 @@ sockaddr_in loopback(std::uint16_t port) {
   return address;
 }
 
-// ---- the servers ----------------------------------------------------------------------------------------------------
+// ---- the servers
+// ----------------------------------------------------------------------------------------------------
 
 class FanOutSession final : public WebSocketSession {
  public:
@@ -116,7 +118,8 @@ void serve_floor(int pipe) {
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = loopback(0);
   socklen_t length = sizeof(address);
-  check(bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 && ::listen(listener, 4096) == 0, "listen");
+  check(bind(listener, reinterpret_cast<sockaddr*>(&address), length) == 0 && ::listen(listener, 4096) == 0,
+        "listen");
   getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
   report_port(pipe, ntohs(address.sin_port));
   const int poll = epoll_create1(0);
@@ -127,7 +130,8 @@ void serve_floor(int pipe) {
   std::array<epoll_event, 256> events{};
   std::size_t partial = 0;
   const std::string answer =
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+      "Upgrade\r\nSec-WebSocket-Accept: "
       "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
   while (true) {
     const int count = epoll_wait(poll, events.data(), static_cast<int>(events.size()), -1);
@@ -147,7 +151,8 @@ void serve_floor(int pipe) {
       }
       if (buffer[0] == 'G') {
         static_cast<void>(send(fd, answer.data(), answer.size(), MSG_NOSIGNAL));
-        if (std::string_view(buffer.data(), 40).find("publisher") == std::string_view::npos) subscribers.push_back(fd);
+        if (std::string_view(buffer.data(), 40).find("publisher") == std::string_view::npos)
+          subscribers.push_back(fd);
         continue;
       }
       partial += static_cast<std::size_t>(got);
@@ -155,12 +160,14 @@ void serve_floor(int pipe) {
       for (; partial >= kMaskedFrame; partial -= kMaskedFrame) {
         frames += std::string("\x81\x7e\x01\x2c", 4) + std::string(kPayload, 'm');
       }
-      for (const int to : subscribers) static_cast<void>(send(to, frames.data(), frames.size(), MSG_NOSIGNAL));
+      for (const int to : subscribers)
+        static_cast<void>(send(to, frames.data(), frames.size(), MSG_NOSIGNAL));
     }
   }
 }
 
-// ---- the load -------------------------------------------------------------------------------------------------------
+// ---- the load
+// -------------------------------------------------------------------------------------------------------
 
 int connect_client(std::uint16_t port, std::string_view target) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
@@ -247,7 +254,8 @@ Figures measure(const Server& server, std::size_t clients, std::size_t window, d
     if (!batch.empty()) check(send(publisher, batch.data(), batch.size(), 0) > 0, "publish");
     const int count = epoll_wait(poll, events.data(), static_cast<int>(events.size()), 1000);
     for (int i = 0; i < count; ++i) {
-      const ssize_t got = recv(events[static_cast<std::size_t>(i)].data.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+      const ssize_t got =
+          recv(events[static_cast<std::size_t>(i)].data.fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
       check(got > 0 || errno == EAGAIN, "receive");
       if (got > 0) received += static_cast<std::size_t>(got);
     }
@@ -293,7 +301,8 @@ std::function<void(int)> node_server(const std::string& script) {
 
 Figures median(std::vector<Figures> all) {
   const auto middle = [&all](double Figures::*field) {
-    std::sort(all.begin(), all.end(), [field](const Figures& a, const Figures& b) { return a.*field < b.*field; });
+    std::sort(all.begin(), all.end(),
+              [field](const Figures& a, const Figures& b) { return a.*field < b.*field; });
     return all[all.size() / 2].*field;
   };
   return {middle(&Figures::per_second), middle(&Figures::per_cpu_second)};
@@ -313,8 +322,8 @@ void report(const std::vector<Subject>& subjects) {
       continue;
     }
     const Figures figure = median(subject.rounds);
-    fmt::print("  {:<10} {:>10.0f} deliveries/s ({:.2f} of the floor) {:>10.0f} per CPU second ({:.2f})\n", subject.name,
-               figure.per_second, figure.per_second / floor.per_second, figure.per_cpu_second,
+    fmt::print("  {:<10} {:>10.0f} deliveries/s ({:.2f} of the floor) {:>10.0f} per CPU second ({:.2f})\n",
+               subject.name, figure.per_second, figure.per_second / floor.per_second, figure.per_cpu_second,
                figure.per_cpu_second / floor.per_cpu_second);
   }
   if (subjects[2].rounds.empty()) return;

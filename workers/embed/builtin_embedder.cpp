@@ -80,7 +80,7 @@ class BuiltinEmbedder : public Embedder {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> queries_;   // guarded by mutex_, as are the next two
+  std::deque<Task> queries_;  // guarded by mutex_, as are the next two
   std::deque<Task> passages_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;

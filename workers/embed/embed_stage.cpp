@@ -84,13 +84,14 @@ class EmbedStage : public runtime::Stage {
     if (!query) return handle->finish(runtime::malformed_payload(job));
     const CancelFlag flag = running_->add(job.spec.id);
     const std::string text = query_text(query->search);
-    embedder_.embed({text}, TextKind::kQuery, flag,
-                    [running = running_, flag, handle = std::move(handle), id = job.spec.id,
-                     query = std::move(*query), text, model = embedder_.model()](Result<std::vector<float>> vectors) {
-                      running->remove(id, flag);
-                      if (!vectors) return handle->finish(failed(vectors.error()));
-                      handle->finish(after_query(query, text, model, *vectors));
-                    });
+    embedder_.embed(
+        {text}, TextKind::kQuery, flag,
+        [running = running_, flag, handle = std::move(handle), id = job.spec.id, query = std::move(*query),
+         text, model = embedder_.model()](Result<std::vector<float>> vectors) {
+          running->remove(id, flag);
+          if (!vectors) return handle->finish(failed(vectors.error()));
+          handle->finish(after_query(query, text, model, *vectors));
+        });
   }
 
   Embedder& embedder_;

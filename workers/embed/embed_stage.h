@@ -1,7 +1,7 @@
 // The embed stage: chunks and queries go to an embedder, their vectors on to the index.
 //
-// Thread: as runtime::Stage says; results come on the embedder's threads. Errors: those of the embedder; a job is
-// retried when its error may pass.
+// Thread: as runtime::Stage says; results come on the embedder's threads. Errors: those of the embedder; a
+// job is retried when its error may pass.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
-// What turns texts into vectors: a built-in model that needs nothing, or a server that speaks OpenAI's embeddings API.
+// What turns texts into vectors: a built-in model that needs nothing, or a server that speaks OpenAI's
+// embeddings API.
 //
-// Thread: embed() from any thread; `done` is called exactly once, on a thread of the embedder, and must not block.
-// Shape: the result is float32, texts × dimension, row-major, every row of unit length.
+// Thread: embed() from any thread; `done` is called exactly once, on a thread of the embedder, and must not
+// block. Shape: the result is float32, texts × dimension, row-major, every row of unit length.
 #pragma once
 
 #include <atomic>
@@ -42,7 +43,7 @@ std::unique_ptr<Embedder> make_builtin_embedder(std::uint32_t threads);
 
 struct RemoteConfig {
   std::string base_url = "https://api.openai.com/v1";
-  std::string key;    // empty: no Authorization header
+  std::string key;  // empty: no Authorization header
   std::string model = "text-embedding-3-small";
   std::uint32_t dimension = 0;  // 0: whatever the server gives
   std::uint32_t batch_texts = 64;

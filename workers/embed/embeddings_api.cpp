@@ -42,7 +42,8 @@ std::string embeddings_request(std::string_view model, const std::vector<std::st
 Result<std::vector<float>> parse_embeddings(std::string_view body, std::size_t texts) {
   const Json root = Json::parse(body, nullptr, false);
   const auto data = root.is_object() ? root.find("data") : root.end();
-  if (!root.is_object() || data == root.end() || !data->is_array()) return bad_body("it has no list of vectors");
+  if (!root.is_object() || data == root.end() || !data->is_array())
+    return bad_body("it has no list of vectors");
   if (data->size() != texts) return bad_body("it has another number of vectors than texts were sent");
   std::vector<float> vectors;
   std::vector<bool> filled(texts, false);
@@ -59,9 +60,11 @@ Result<std::vector<float>> parse_embeddings(std::string_view body, std::size_t t
     }
     const auto index = item.find("index");
     const std::size_t at = index != item.end() && index->is_number_unsigned() ? index->get<std::size_t>() : i;
-    if (numbers->size() != dimension || at >= texts || filled[at]) return bad_body("its vectors do not fit together");
+    if (numbers->size() != dimension || at >= texts || filled[at])
+      return bad_body("its vectors do not fit together");
     filled[at] = true;
-    if (!read_vector(*numbers, vectors.data() + at * dimension)) return bad_body("a vector holds something else than numbers");
+    if (!read_vector(*numbers, vectors.data() + at * dimension))
+      return bad_body("a vector holds something else than numbers");
   }
   return vectors;
 }

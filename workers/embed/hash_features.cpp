@@ -1,11 +1,11 @@
 // How a text becomes features
 //
-// Each distinct word counts once, with a weight that grows slower than its frequency and that is small for the
-// commonest words of eleven languages. Without a collection there are no document frequencies; length is the proxy:
-// long words are rarer. Its weight is spread over three kinds of features: the word itself and its stem (exact
-// matches), its letter groups of 3 to 5 with word boundaries (typing errors, inflection, compounds), and the pair
-// with the word before it (phrases). Scripts without spaces come from WordReader as pairs of signs, which are
-// features as they are.
+// Each distinct word counts once, with a weight that grows slower than its frequency and that is small for
+// the commonest words of eleven languages. Without a collection there are no document frequencies; length is
+// the proxy: long words are rarer. Its weight is spread over three kinds of features: the word itself and its
+// stem (exact matches), its letter groups of 3 to 5 with word boundaries (typing errors, inflection,
+// compounds), and the pair with the word before it (phrases). Scripts without spaces come from WordReader as
+// pairs of signs, which are features as they are.
 #include "workers/embed/hash_features.h"
 
 #include <algorithm>
@@ -34,7 +34,7 @@ constexpr std::int64_t kCommonWeight = 41;
 constexpr std::array<std::int64_t, 16> kFrequencyWeight = {1024, 1734, 2149, 2444, 2672, 2859, 3017, 3153,
                                                            3274, 3382, 3479, 3569, 3650, 3726, 3797, 3863};
 // By length in code points; the last one is for all longer words.
-constexpr std::array<std::int64_t, 13> kLengthWeight = {0,    205,  430,  614,  737,  840,  922,
+constexpr std::array<std::int64_t, 13> kLengthWeight = {0,    205,  430,  614,  737,  840, 922,
                                                         1004, 1065, 1126, 1188, 1229, 1270};
 constexpr std::int64_t kNumberWeight = 922;
 
@@ -77,7 +77,8 @@ class Accumulator {
     for (const std::int64_t sum : sums_) squares += static_cast<double>(sum) * static_cast<double>(sum);
     if (squares == 0) return false;
     const double length = std::sqrt(squares);
-    for (std::size_t i = 0; i < kHashDimension; ++i) out[i] = static_cast<float>(static_cast<double>(sums_[i]) / length);
+    for (std::size_t i = 0; i < kHashDimension; ++i)
+      out[i] = static_cast<float>(static_cast<double>(sums_[i]) / length);
     return true;
   }
 

@@ -1,8 +1,8 @@
-// The built-in embedding: a text's words, stems, letter groups and neighbouring words, weighted by static rules and
-// hashed with a sign into a fixed number of dimensions.
+// The built-in embedding: a text's words, stems, letter groups and neighbouring words, weighted by static
+// rules and hashed with a sign into a fixed number of dimensions.
 //
-// Thread: any. Pure: integers until the final division, so the same text gives the same bits on every machine.
-// Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009
+// Thread: any. Pure: integers until the final division, so the same text gives the same bits on every
+// machine. Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009
 #pragma once
 
 #include <cstdint>

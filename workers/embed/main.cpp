@@ -28,16 +28,22 @@ struct EmbedConfig {
 
 config::Table table_of(EmbedConfig& values) {
   config::Table table("answermill-embed", "Turns chunks and questions into vectors.");
-  table.text("work-endpoint", &values.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT", "the broker's work socket")
+  table
+      .text("work-endpoint", &values.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
+            "the broker's work socket")
       .text("events-endpoint", &values.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
             "the broker's event intake")
-      .text("data", &values.data_folder, {"ANSWERMILL_DATA_DIR"}, "DIR", "data folder of the fleet (not used by this stage)")
+      .text("data", &values.data_folder, {"ANSWERMILL_DATA_DIR"}, "DIR",
+            "data folder of the fleet (not used by this stage)")
       .text("log-level", &values.log_level, {"LOG_LEVEL"}, "LEVEL", "DEBUG, INFO, WARN or ERROR")
       .text("backend", &values.backend, {"ANSWERMILL_EMBED_BACKEND"}, "NAME",
             "builtin, or openai for a server with its API; a base URL chooses openai")
-      .integer("slots", &values.slots, 0, 256, {"ANSWERMILL_EMBED_SLOTS"}, "N", "jobs held at once; 0 chooses")
-      .integer("threads", &values.threads, 1, 64, {"ANSWERMILL_EMBED_THREADS"}, "N", "threads of the built-in model")
-      .text("base-url", &values.base_url, {"EMBED_BASE_URL"}, "URL", "of the embedding server, up to and with /v1")
+      .integer("slots", &values.slots, 0, 256, {"ANSWERMILL_EMBED_SLOTS"}, "N",
+               "jobs held at once; 0 chooses")
+      .integer("threads", &values.threads, 1, 64, {"ANSWERMILL_EMBED_THREADS"}, "N",
+               "threads of the built-in model")
+      .text("base-url", &values.base_url, {"EMBED_BASE_URL"}, "URL",
+            "of the embedding server, up to and with /v1")
       .secret("api-key", &values.key, {"EMBED_API_KEY", "OPENAI_API_KEY"}, "key of the embedding server")
       .text("model", &values.model, {"EMBED_MODEL"}, "NAME", "embedding model of the server")
       .integer("vector-dimension", &values.dimension, 0, 8192, {"VECTOR_DIMENSION"}, "N",
@@ -75,13 +81,15 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (values.backend != "builtin" && values.backend != "openai") {
-    std::fprintf(stderr, "answermill-embed: --backend must be builtin or openai, not %s\n", values.backend.c_str());
+    std::fprintf(stderr, "answermill-embed: --backend must be builtin or openai, not %s\n",
+                 values.backend.c_str());
     return 2;
   }
   log::init("embed", values.log_level);
   http::Client client;
   const auto embedder = make_embedder(values, client);
-  // A server is waited for, the built-in model is computed: more than a few jobs in hand would only queue here.
+  // A server is waited for, the built-in model is computed: more than a few jobs in hand would only queue
+  // here.
   const auto slots = values.slots > 0 ? values.slots : (uses_server(values) ? 16 : 2 + 2 * values.threads);
   const auto stage = embed::make_embed_stage(*embedder, static_cast<std::uint32_t>(slots));
   return runtime::run_worker({values.work_endpoint, values.events_endpoint}, *stage);

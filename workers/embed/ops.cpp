@@ -54,19 +54,21 @@ std::string query_text(const messages::SearchRequest& search) {
   constexpr std::size_t kMaxContextBytes = 1000;
   if (!search.answer || telling_words(search.query) >= kEnoughWords) return search.query;
   const auto& history = search.answer->history;
-  const auto before =
-      std::find_if(history.rbegin(), history.rend(), [](const messages::Turn& turn) { return turn.role == "user"; });
+  const auto before = std::find_if(history.rbegin(), history.rend(),
+                                   [](const messages::Turn& turn) { return turn.role == "user"; });
   if (before == history.rend() || before->text.empty()) return search.query;
   const std::string_view context = before->text;
-  return std::string(context.substr(0, text::floor_boundary(context, kMaxContextBytes))) + "\n" + search.query;
+  return std::string(context.substr(0, text::floor_boundary(context, kMaxContextBytes))) + "\n" +
+         search.query;
 }
 
-messages::Outcome after_chunks(const messages::JobSpec& spec, messages::EmbedChunks chunks, const std::string& model,
-                               const std::vector<float>& vectors) {
+messages::Outcome after_chunks(const messages::JobSpec& spec, messages::EmbedChunks chunks,
+                               const std::string& model, const std::vector<float>& vectors) {
   messages::Outcome outcome;
   const std::size_t count = chunks.chunks.size();
   const std::size_t dimension = count > 0 ? vectors.size() / count : 0;
-  const std::size_t step = std::max<std::size_t>(1, kMaxVectorBytes / std::max<std::size_t>(dimension * 4, 1));
+  const std::size_t step =
+      std::max<std::size_t>(1, kMaxVectorBytes / std::max<std::size_t>(dimension * 4, 1));
   std::size_t first = 0;
   do {
     const std::size_t size = std::min(step, count - first);

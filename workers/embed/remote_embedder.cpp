@@ -19,15 +19,17 @@ Error error_of(int status, std::string_view body, const std::string& key) {
   for (std::size_t at = 0; !key.empty() && (at = said.find(key, at)) != std::string::npos;) {
     said.replace(at, key.size(), "[secret]");
   }
-  return {code, "The embedding server answered " + std::to_string(status) + (said.empty() ? "." : ": " + said)};
+  return {code,
+          "The embedding server answered " + std::to_string(status) + (said.empty() ? "." : ": " + said)};
 }
 
-// One call of embed(): batches sent one after the other, each with its retries. Lives as long as its callbacks.
+// One call of embed(): batches sent one after the other, each with its retries. Lives as long as its
+// callbacks.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   Call(http::Client& client, std::shared_ptr<const RemoteConfig> config,
-       std::shared_ptr<std::atomic<std::uint32_t>> dimension, std::vector<std::string> texts, CancelFlag cancelled,
-       Embedder::Done done)
+       std::shared_ptr<std::atomic<std::uint32_t>> dimension, std::vector<std::string> texts,
+       CancelFlag cancelled, Embedder::Done done)
       : client_(client),
         config_(std::move(config)),
         dimension_(std::move(dimension)),
@@ -78,7 +80,8 @@ class Call : public std::enable_shared_from_this<Call> {
     if (!parsed) return finish(parsed.error());
     const auto dimension = static_cast<std::uint32_t>(parsed->size() / batch_);
     if (config_->dimension != 0 && dimension != config_->dimension) {
-      return finish(Error{ErrorCode::kInvalidArgument, "The embedding model gives " + std::to_string(dimension) +
+      return finish(Error{ErrorCode::kInvalidArgument, "The embedding model gives " +
+                                                           std::to_string(dimension) +
                                                            " numbers, but VECTOR_DIMENSION is " +
                                                            std::to_string(config_->dimension) + "."});
     }
@@ -130,7 +133,8 @@ class RemoteEmbedder : public Embedder {
 
   // Symmetric: the API has no notion of queries and passages.
   void embed(std::vector<std::string> texts, TextKind, CancelFlag cancelled, Done done) override {
-    std::make_shared<Call>(client_, config_, dimension_, std::move(texts), std::move(cancelled), std::move(done))
+    std::make_shared<Call>(client_, config_, dimension_, std::move(texts), std::move(cancelled),
+                           std::move(done))
         ->send_next();
   }
 

@@ -25,7 +25,11 @@ std::set<std::pair<std::uint32_t, std::uint64_t>> shown_citations(const messages
 
 AnswerText::AnswerText(const messages::StreamState& shown, const std::vector<messages::Passage>& passages,
                        runtime::JobHandle& handle)
-    : passages_(passages), handle_(handle), text_(shown.text), evidence_(passages.size()), cited_(shown_citations(shown)) {
+    : passages_(passages),
+      handle_(handle),
+      text_(shown.text),
+      evidence_(passages.size()),
+      cited_(shown_citations(shown)) {
   scanner_.feed(text_, marks_);
   cite_marks();
 }

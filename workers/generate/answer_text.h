@@ -39,7 +39,7 @@ class AnswerText {
   runtime::JobHandle& handle_;
   std::string text_;
   MarkScanner scanner_;
-  std::vector<Mark> marks_;  // found, not yet cited
+  std::vector<Mark> marks_;                                 // found, not yet cited
   std::vector<std::unique_ptr<PassageEvidence>> evidence_;  // by passage, made when first cited
   std::set<std::pair<std::uint32_t, std::uint64_t>> cited_;
 };

@@ -17,9 +17,13 @@ const Json& member(const Json& object, const char* name) {
   return found == object.end() ? kNull : *found;
 }
 
-std::string string_of(const Json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+std::string string_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
 
-std::uint64_t count_of(const Json& value) { return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0; }
+std::uint64_t count_of(const Json& value) {
+  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+}
 
 // {"error":{"message":…}}, {"error":"…"}, {"message":…}, {"detail":…} or plain text.
 std::string said_in(std::string_view body) {
@@ -63,7 +67,8 @@ Result<ChatChunk> parse_chat_chunk(std::string_view data) {
   Json root = Json::parse(data, nullptr, false);
   // Some servers cut tokens inside a code point.
   if (root.is_discarded()) root = Json::parse(text::repair_utf8(data), nullptr, false);
-  if (!root.is_object()) return Error{ErrorCode::kUpstream, "The model server sent something that is not JSON."};
+  if (!root.is_object())
+    return Error{ErrorCode::kUpstream, "The model server sent something that is not JSON."};
   ChatChunk chunk;
   if (!member(root, "error").is_null()) {
     chunk.error = said_in(data);
@@ -73,7 +78,8 @@ Result<ChatChunk> parse_chat_chunk(std::string_view data) {
   const Json& choices = member(root, "choices");
   if (choices.is_array() && !choices.empty()) {
     const Json& choice = choices.front();
-    const Json& delta = member(choice, "delta").is_object() ? member(choice, "delta") : member(choice, "message");
+    const Json& delta =
+        member(choice, "delta").is_object() ? member(choice, "delta") : member(choice, "message");
     chunk.text = string_of(member(delta, "content"));
     chunk.thinking = chunk.text.empty() && (!string_of(member(delta, "reasoning_content")).empty() ||
                                             !string_of(member(delta, "reasoning")).empty());

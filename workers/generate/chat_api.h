@@ -47,7 +47,8 @@ struct ChatChunk {
   std::string error;  // the server gave up in the middle
 };
 
-// One event's data, or a whole completion of a server that does not stream. Errors: kUpstream for what is not JSON.
+// One event's data, or a whole completion of a server that does not stream. Errors: kUpstream for what is not
+// JSON.
 Result<ChatChunk> parse_chat_chunk(std::string_view data);
 
 struct ChatFailure {

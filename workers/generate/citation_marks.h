@@ -1,8 +1,7 @@
 // Finds citation marks ("[3]", "[1, 2]") in a text that arrives in pieces.
 //
-// Thread: one at a time. Pure. Nothing is held back: a mark is reported once its bracket closes, by its bytes, so the
-// text itself can be shown as it comes.
-// Units: offsets are bytes of the whole text.
+// Thread: one at a time. Pure. Nothing is held back: a mark is reported once its bracket closes, by its
+// bytes, so the text itself can be shown as it comes. Units: offsets are bytes of the whole text.
 #pragma once
 
 #include <cstdint>

@@ -7,20 +7,22 @@ namespace {
 
 // Shorter repetitions are ordinary words that happen to come again.
 constexpr std::size_t kLeastOverlap = 8;
-// This much of the beginning said again and then another way: the model began another answer. After a whole sentence
-// the next one may honestly begin like the first.
+// This much of the beginning said again and then another way: the model began another answer. After a whole
+// sentence the next one may honestly begin like the first.
 constexpr std::size_t kTellingBeginning = 16;
 constexpr std::size_t kTellingAfterSentence = 48;
 
-bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
+bool starts_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
 
 std::size_t common_start(std::string_view a, std::string_view b) {
   const auto end = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
   return static_cast<std::size_t>(end - a.begin());
 }
 
-// The sentence that `prefix` breaks off in; empty when it ends with a whole one. Only this much counts as a repeated
-// end: longer repetitions occur in honest continuations of texts that repeat themselves.
+// The sentence that `prefix` breaks off in; empty when it ends with a whole one. Only this much counts as a
+// repeated end: longer repetitions occur in honest continuations of texts that repeat themselves.
 std::string_view unfinished_sentence(std::string_view prefix) {
   std::size_t begin = prefix.size();
   while (begin > 0 && prefix[begin - 1] != '\n') {
@@ -60,7 +62,8 @@ Continuation::Step Continuation::settle(bool at_end) {
 }
 
 bool Continuation::begins_anew() const {
-  const std::size_t telling = unfinished_sentence(prefix_).empty() ? kTellingAfterSentence : kTellingBeginning;
+  const std::size_t telling =
+      unfinished_sentence(prefix_).empty() ? kTellingAfterSentence : kTellingBeginning;
   if (common_start(prefix_, held_) >= std::min(telling, prefix_.size())) return true;
   // A sentence with a capital in the middle of a sentence, and nothing that joins them.
   const char last = prefix_.back();

@@ -1,7 +1,8 @@
 // Joins what a model says after a restart to the text already shown.
 //
-// A model asked to go on may go on right there, repeat the end of the text, repeat all of it, or begin another answer.
-// The first bytes are held back while they could still be a repetition; after that everything passes at once.
+// A model asked to go on may go on right there, repeat the end of the text, repeat all of it, or begin
+// another answer. The first bytes are held back while they could still be a repetition; after that everything
+// passes at once.
 //
 // Thread: one at a time. Pure.
 #pragma once

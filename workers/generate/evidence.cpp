@@ -18,14 +18,16 @@ Span quoted_part(std::string_view passage, std::string_view sentence) {
     std::string_view close;
   };
   Span best;
-  for (const Pair& pair : {Pair{"\"", "\""}, Pair{"“", "”"}, Pair{"„", "“"}, Pair{"«", "»"}, Pair{"「", "」"}}) {
+  for (const Pair& pair :
+       {Pair{"\"", "\""}, Pair{"“", "”"}, Pair{"„", "“"}, Pair{"«", "»"}, Pair{"「", "」"}}) {
     for (std::size_t at = 0; (at = sentence.find(pair.open, at)) != std::string_view::npos;) {
       const std::size_t begin = at + pair.open.size();
       const std::size_t end = sentence.find(pair.close, begin);
       if (end == std::string_view::npos) break;
       const std::string_view part = sentence.substr(begin, end - begin);
       const std::size_t found = part.size() >= kLeastQuotation ? passage.find(part) : std::string_view::npos;
-      if (found != std::string_view::npos && part.size() > best.end - best.begin) best = {found, found + part.size(), true};
+      if (found != std::string_view::npos && part.size() > best.end - best.begin)
+        best = {found, found + part.size(), true};
       at = end + pair.close.size();
     }
   }
@@ -47,7 +49,8 @@ std::string_view citing_sentence(std::string_view answer, std::size_t mark_begin
   }
   std::size_t end = before.find_last_not_of(" \t\r\n");
   if (end == std::string_view::npos) return {};
-  const std::size_t mark_of_end = std::string_view(".!?").find(before[end]) != std::string_view::npos ? end : end + 1;
+  const std::size_t mark_of_end =
+      std::string_view(".!?").find(before[end]) != std::string_view::npos ? end : end + 1;
   std::size_t begin = mark_of_end;
   while (begin > 0) {
     const char c = before[begin - 1];
@@ -101,7 +104,8 @@ messages::CitationEvent cite(const messages::Passage& passage, Span span, std::u
   citation.begin = passage.begin;
   citation.end = passage.end;
   const std::string_view text = passage.text;
-  if (passage.end < passage.begin || text::count_code_points(text) != passage.end - passage.begin) return citation;
+  if (passage.end < passage.begin || text::count_code_points(text) != passage.end - passage.begin)
+    return citation;
   const auto points = [&](std::size_t bytes) {
     return static_cast<std::uint32_t>(text::count_code_points(text.substr(0, bytes)));
   };

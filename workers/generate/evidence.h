@@ -38,8 +38,8 @@ class PassageEvidence {
   std::vector<Terms> terms_;
 };
 
-// A citation by the mark at bytes text_begin…text_end of the answer. Should the passage's text not be what its
-// character range says, the whole range is cited and nothing is called exact.
+// A citation by the mark at bytes text_begin…text_end of the answer. Should the passage's text not be what
+// its character range says, the whole range is cited and nothing is called exact.
 messages::CitationEvent cite(const messages::Passage& passage, Span span, std::uint64_t text_begin,
                              std::uint64_t text_end);
 

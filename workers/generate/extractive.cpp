@@ -1,9 +1,10 @@
 // How quotes are chosen
 //
-// Every passage is cut into pieces (sentences, table lines). A piece scores by how much of the question's weight its
-// own words cover, and less by what its heading and its passage cover (a table line says "Net sales 34,229", the year
-// is in the table's head), by the kind of answer asked for (a number for "how much"), and by the rank the search gave
-// the passage. The words' weights come from how rare they are in all pieces. Pieces that say the same are shown once.
+// Every passage is cut into pieces (sentences, table lines). A piece scores by how much of the question's
+// weight its own words cover, and less by what its heading and its passage cover (a table line says "Net
+// sales 34,229", the year is in the table's head), by the kind of answer asked for (a number for "how much"),
+// and by the rank the search gave the passage. The words' weights come from how rare they are in all pieces.
+// Pieces that say the same are shown once.
 #include "workers/generate/extractive.h"
 
 #include <algorithm>
@@ -41,9 +42,9 @@ std::string_view context_of(const messages::AnswerRequest& request) {
 }
 
 bool has_date(std::string_view text) {
-  constexpr std::array<std::string_view, 14> kMonths = {"january", "february", "march",    "april",   "june",
-                                                        "july",    "august",   "september", "october", "november",
-                                                        "december", "januar",  "februar",  "dezember"};
+  constexpr std::array<std::string_view, 14> kMonths = {
+      "january",   "february", "march",    "april",    "june",   "july",    "august",
+      "september", "october",  "november", "december", "januar", "februar", "dezember"};
   for (const text::Word& word : text::words_of(text)) {
     const bool year = word.kind == text::WordKind::kNumber && word.folded.size() == 4 &&
                       (word.folded[0] == '1' || word.folded[0] == '2');
@@ -72,7 +73,8 @@ double shape_bonus(std::string_view text, const Candidate& candidate, const Answ
   if (cues.date) bonus += has_date(text) ? 0.12 : -0.05;
   if (cues.name) bonus += has_name(text) ? 0.08 : -0.03;
   const std::size_t words = candidate.terms.words();
-  const bool sentence = !text.empty() && (text.back() == '.' || static_cast<unsigned char>(text.back()) >= 0x80);
+  const bool sentence =
+      !text.empty() && (text.back() == '.' || static_cast<unsigned char>(text.back()) >= 0x80);
   if (!candidate.tabular && words < 8 && !sentence) bonus -= 0.2;  // headings and scraps
   if (words < 3) bonus -= 0.15;
   if (words > 40) bonus -= 0.05;  // long pieces share words by chance
@@ -87,7 +89,8 @@ std::vector<Candidate> candidates_of(const std::vector<Passage>& passages) {
   for (std::size_t p = 0; p < passages.size(); ++p) {
     const std::string& text = passages[p].text;
     for (const Piece& piece : split_pieces(text)) {
-      Candidate candidate{{p, piece.begin, piece.end}, Terms(std::string_view(text).substr(piece.begin, piece.end - piece.begin))};
+      Candidate candidate{{p, piece.begin, piece.end},
+                          Terms(std::string_view(text).substr(piece.begin, piece.end - piece.begin))};
       candidate.tabular = piece.tabular;
       candidates.push_back(std::move(candidate));
     }
@@ -105,19 +108,23 @@ void score_all(std::vector<Candidate>& candidates, Query& query, const AnswerCue
   query.fade(names);
   std::vector<double> around;  // what the passage covers, heading and document name included
   for (const Passage& passage : passages) {
-    around.push_back(query.coverage(Terms(passage.document_name + "\n" + passage.heading + "\n" + passage.text)));
+    around.push_back(
+        query.coverage(Terms(passage.document_name + "\n" + passage.heading + "\n" + passage.text)));
   }
   for (Candidate& candidate : candidates) {
     const std::size_t p = candidate.quote.passage;
     const std::string_view text =
-        std::string_view(passages[p].text).substr(candidate.quote.begin, candidate.quote.end - candidate.quote.begin);
+        std::string_view(passages[p].text)
+            .substr(candidate.quote.begin, candidate.quote.end - candidate.quote.begin);
     candidate.coverage = query.coverage(candidate.terms);
-    candidate.score = candidate.coverage + 0.35 * around[p] + 0.1 * query.coverage(Terms(passages[p].heading)) +
+    candidate.score = candidate.coverage + 0.35 * around[p] +
+                      0.1 * query.coverage(Terms(passages[p].heading)) +
                       0.12 / (1.0 + static_cast<double>(p)) + shape_bonus(text, candidate, cues);
   }
 }
 
-// Something of the question must be in the piece itself. Long questions hold many words that no answer repeats.
+// Something of the question must be in the piece itself. Long questions hold many words that no answer
+// repeats.
 bool is_relevant(const Candidate& candidate, std::size_t query_words) {
   const double bar = std::clamp(1.2 / static_cast<double>(query_words), 0.15, 0.3);
   return candidate.coverage >= bar || (candidate.coverage >= 0.12 && candidate.score >= 0.42);
@@ -131,15 +138,16 @@ bool is_worth_adding(const Candidate& candidate, const Candidate& best) {
 bool repeats(const Candidate& candidate, const std::vector<Candidate>& chosen) {
   constexpr double kSame = 0.7;
   return std::any_of(chosen.begin(), chosen.end(), [&](const Candidate& other) {
-    const bool overlaps = other.quote.passage == candidate.quote.passage && other.quote.begin < candidate.quote.end &&
-                          candidate.quote.begin < other.quote.end;
+    const bool overlaps = other.quote.passage == candidate.quote.passage &&
+                          other.quote.begin < candidate.quote.end && candidate.quote.begin < other.quote.end;
     return overlaps || candidate.terms.similarity(other.terms) >= kSame;
   });
 }
 
 }  // namespace
 
-std::vector<Quote> choose_quotes(const messages::AnswerRequest& request, const std::vector<Passage>& passages) {
+std::vector<Quote> choose_quotes(const messages::AnswerRequest& request,
+                                 const std::vector<Passage>& passages) {
   Query query(request.question, context_of(request));
   std::vector<Candidate> candidates = candidates_of(passages);
   if (query.empty() || candidates.empty()) return {};
@@ -152,7 +160,8 @@ std::vector<Quote> choose_quotes(const messages::AnswerRequest& request, const s
     if (chosen.size() == kMaxQuotes) break;
     const std::size_t size = candidate.quote.end - candidate.quote.begin;
     if (!is_relevant(candidate, query.size()) || repeats(candidate, chosen)) continue;
-    if (!chosen.empty() && (!is_worth_adding(candidate, chosen.front()) || bytes + size > kMaxQuotedBytes)) continue;
+    if (!chosen.empty() && (!is_worth_adding(candidate, chosen.front()) || bytes + size > kMaxQuotedBytes))
+      continue;
     chosen.push_back(candidate);
     bytes += size;
   }
@@ -183,7 +192,8 @@ QuotedAnswer quote_answer(const messages::GenerateAnswer& work) {
     const Passage& passage = passages[quote.passage];
     const std::string mark = "[" + std::to_string(passage.number) + "]";
     AnswerStep step;
-    step.text = (i == 0 ? "" : "\n\n") + passage.text.substr(quote.begin, quote.end - quote.begin) + " " + mark;
+    step.text =
+        (i == 0 ? "" : "\n\n") + passage.text.substr(quote.begin, quote.end - quote.begin) + " " + mark;
     length += step.text.size();
     step.citation = cite(passage, {quote.begin, quote.end, true}, length - mark.size(), length);
     answer.steps.push_back(std::move(step));

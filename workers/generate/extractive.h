@@ -1,6 +1,7 @@
 // The answerer that needs no model: it quotes the sentences and table lines that best answer, word for word.
 //
-// Thread: any. Pure and deterministic: the same request gives the same bytes, which is what resuming relies on.
+// Thread: any. Pure and deterministic: the same request gives the same bytes, which is what resuming relies
+// on.
 #pragma once
 
 #include <cstddef>

@@ -18,8 +18,8 @@ double milliseconds_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-// Shows an answer that is known as a whole. What the stream shows already (an attempt before died) is skipped byte by
-// byte; a stream that shows something else is taken back.
+// Shows an answer that is known as a whole. What the stream shows already (an attempt before died) is skipped
+// byte by byte; a stream that shows something else is taken back.
 void show(const QuotedAnswer& answer, const messages::StreamState& shown, JobHandle& handle) {
   std::string whole;
   for (const AnswerStep& step : answer.steps) whole += step.text;
@@ -69,7 +69,8 @@ class GenerateStage : public runtime::Stage {
   void start(Job job, std::shared_ptr<JobHandle> handle) override {
     auto work = messages::decode<messages::GenerateAnswer>(job.spec.payload);
     if (job.spec.op != "answer" || !work) return handle->finish(runtime::malformed_payload(job));
-    const auto parts = std::make_shared<std::pair<Job, messages::GenerateAnswer>>(std::move(job), std::move(*work));
+    const auto parts =
+        std::make_shared<std::pair<Job, messages::GenerateAnswer>>(std::move(job), std::move(*work));
     ModelAnswer::Setting setting{&client_, config_, dialect_};
     client_.post([setting = std::move(setting), answers = answers_, parts, handle = std::move(handle)] {
       run(setting, answers, std::move(parts->first), std::move(parts->second), handle);
@@ -88,15 +89,18 @@ class GenerateStage : public runtime::Stage {
  private:
   static void run(const ModelAnswer::Setting& setting, const std::shared_ptr<Answers>& answers, Job job,
                   messages::GenerateAnswer work, const std::shared_ptr<JobHandle>& handle) {
-    if (handle->cancelled()) return handle->finish(runtime::failed(ErrorCode::kCancelled, "cancelled", false));
+    if (handle->cancelled())
+      return handle->finish(runtime::failed(ErrorCode::kCancelled, "cancelled", false));
     // Nothing to answer from: a model could only make something up.
-    if (!setting.config->connected() || work.sources.passages.empty()) return answer_by_quoting(work, job, *handle);
+    if (!setting.config->connected() || work.sources.passages.empty())
+      return answer_by_quoting(work, job, *handle);
     const std::string id = job.spec.id;
     const std::weak_ptr<Answers> table = answers;
     const auto on_end = [table, id] {
       if (const auto alive = table.lock()) alive->erase(id);
     };
-    const auto answer = std::make_shared<ModelAnswer>(setting, std::move(job), std::move(work), handle, on_end);
+    const auto answer =
+        std::make_shared<ModelAnswer>(setting, std::move(job), std::move(work), handle, on_end);
     (*answers)[id] = answer;
     answer->begin();
   }

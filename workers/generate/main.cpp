@@ -31,25 +31,35 @@ struct GenerateConfig {
 };
 
 config::Table table_of(GenerateConfig& values) {
-  config::Table table("answermill-generate", "Writes the answers, by a model server or by quoting the documents.");
-  table.text("work-endpoint", &values.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT", "the broker's work socket")
+  config::Table table("answermill-generate",
+                      "Writes the answers, by a model server or by quoting the documents.");
+  table
+      .text("work-endpoint", &values.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
+            "the broker's work socket")
       .text("events-endpoint", &values.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
             "the broker's event intake")
-      .text("data", &values.data_folder, {"ANSWERMILL_DATA_DIR"}, "DIR", "data folder of the fleet (not used by this stage)")
+      .text("data", &values.data_folder, {"ANSWERMILL_DATA_DIR"}, "DIR",
+            "data folder of the fleet (not used by this stage)")
       .text("log-level", &values.log_level, {"LOG_LEVEL"}, "LEVEL", "DEBUG, INFO, WARN or ERROR")
       .integer("slots", &values.slots, 1, 4096, {"ANSWERMILL_GENERATE_SLOTS"}, "N", "answers written at once")
       .text("base-url", &values.base_url, {"OPENAI_BASE_URL"}, "URL",
-            "of a server with OpenAI's API, e.g. http://localhost:11434/v1; without it and a key documents are quoted")
+            "of a server with OpenAI's API, e.g. http://localhost:11434/v1; without it and a key documents "
+            "are quoted")
       .secret("api-key", &values.key, {"OPENAI_API_KEY"}, "key of the model server")
-      .secret("deepseek-api-key", &values.deepseek_key, {"DEEPSEEK_API_KEY"}, "key of DeepSeek, used when no other is set")
-      .text("model", &values.model, {"OPENAI_MODEL_COMPREHENSIVE", "OPENAI_MODEL"}, "NAME", "the model that answers")
+      .secret("deepseek-api-key", &values.deepseek_key, {"DEEPSEEK_API_KEY"},
+              "key of DeepSeek, used when no other is set")
+      .text("model", &values.model, {"OPENAI_MODEL_COMPREHENSIVE", "OPENAI_MODEL"}, "NAME",
+            "the model that answers")
       .number("temperature", &values.temperature, 0, 2, {"OPENAI_TEMPERATURE"}, "T", "of the model, 0…2")
-      .integer("max-tokens", &values.max_tokens, 1, 1'000'000, {"OPENAI_MAX_TOKENS"}, "N", "longest answer in tokens")
-      .number("input-cost", &values.input_cost, 0, 1000, {"OPENAI_INPUT_COST_PER_1K"}, "USD", "price of 1,000 input tokens")
+      .integer("max-tokens", &values.max_tokens, 1, 1'000'000, {"OPENAI_MAX_TOKENS"}, "N",
+               "longest answer in tokens")
+      .number("input-cost", &values.input_cost, 0, 1000, {"OPENAI_INPUT_COST_PER_1K"}, "USD",
+              "price of 1,000 input tokens")
       .number("output-cost", &values.output_cost, 0, 1000, {"OPENAI_OUTPUT_COST_PER_1K"}, "USD",
               "price of 1,000 output tokens")
       .integer("connect-timeout", &values.connect_timeout, 1, 300, {}, "SECONDS", "to reach the model server")
-      .integer("first-token-timeout", &values.first_token_timeout, 1, 3600, {}, "SECONDS", "until the answer begins")
+      .integer("first-token-timeout", &values.first_token_timeout, 1, 3600, {}, "SECONDS",
+               "until the answer begins")
       .integer("gap-timeout", &values.gap_timeout, 1, 3600, {}, "SECONDS", "between two tokens")
       .integer("total-timeout", &values.total_timeout, 1, 86'400, {}, "SECONDS", "for a whole answer");
   return table;
@@ -97,7 +107,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   log::init("generate", values.log_level);
-  const auto stage = generate::make_generate_stage(model_of(values), static_cast<std::uint32_t>(values.slots));
+  const auto stage =
+      generate::make_generate_stage(model_of(values), static_cast<std::uint32_t>(values.slots));
   log::info("answers by {}", stage->detail());
   return runtime::run_worker({values.work_endpoint, values.events_endpoint}, *stage);
 }

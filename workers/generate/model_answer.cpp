@@ -52,10 +52,10 @@ void ModelAnswer::send() {
   request.timeouts.connect = config.connect_timeout;
   request.timeouts.total = config.total_timeout;
   auto self = shared_from_this();
-  transfer_ = setting_.client->start(std::move(request),
-                                     {[self](int status, const http::Headers&) { self->take_headers(status); },
-                                      [self](std::string_view bytes) { self->take_bytes(bytes); },
-                                      [self](Result<int> status) { self->take_status(std::move(status)); }});
+  transfer_ = setting_.client->start(
+      std::move(request), {[self](int status, const http::Headers&) { self->take_headers(status); },
+                           [self](std::string_view bytes) { self->take_bytes(bytes); },
+                           [self](Result<int> status) { self->take_status(std::move(status)); }});
 }
 
 void ModelAnswer::cancel() {
@@ -88,8 +88,8 @@ void ModelAnswer::take_data(std::string_view data) {
   if (!chunk || !chunk->error.empty()) {
     setting_.client->cancel(transfer_);
     if (!chunk) return fail(ErrorCode::kUpstream, chunk.error().message, true);
-    return fail(ErrorCode::kUpstream, "The model server broke off: " + clean_message(chunk->error, setting_.config->key),
-                true);
+    return fail(ErrorCode::kUpstream,
+                "The model server broke off: " + clean_message(chunk->error, setting_.config->key), true);
   }
   if (chunk->has_usage) {
     has_usage_ = true;
@@ -158,7 +158,8 @@ void ModelAnswer::watch(Wait wait) {
   const auto due = alive_ ? last_sign_ + config.gap_timeout : began_ + config.first_token_timeout;
   if (Clock::now() < due) return arm_watch(wait, due);
   setting_.client->cancel(transfer_);
-  fail(ErrorCode::kTimeout, alive_ ? "The model server stopped in the middle of the answer." : "The model server is silent.",
+  fail(ErrorCode::kTimeout,
+       alive_ ? "The model server stopped in the middle of the answer." : "The model server is silent.",
        true);
 }
 
@@ -166,7 +167,8 @@ void ModelAnswer::complete() {
   const Continuation::Step rest = continuation_.finish();
   if (rest.rewind) answer_.rewind();
   answer_.append(rest.text);
-  if (answer_.text().empty()) return fail(ErrorCode::kUpstream, "The model gave an empty answer.", job_.attempt < 2);
+  if (answer_.text().empty())
+    return fail(ErrorCode::kUpstream, "The model gave an empty answer.", job_.attempt < 2);
   messages::Outcome outcome;
   outcome.ends_stream = true;
   outcome.meta = messages::encode(meta());
@@ -182,7 +184,8 @@ messages::AnswerMeta ModelAnswer::meta() const {
   meta.input_tokens = input_tokens_;
   meta.output_tokens = output_tokens_;
   if (!has_usage_) {
-    for (const ChatMessage& message : request_.messages) meta.input_tokens += estimate_tokens(message.content);
+    for (const ChatMessage& message : request_.messages)
+      meta.input_tokens += estimate_tokens(message.content);
     meta.output_tokens = estimate_tokens(answer_.text());
   }
   meta.input_cost_per_1k = config.input_cost_per_1k;

@@ -1,7 +1,8 @@
 // One answer by a model server: the request, its stream, its end.
 //
-// Thread: the HTTP client's only, from begin() on. Owns itself: its callbacks keep it alive until finish() is called.
-// Errors: kUpstream and kTimeout with the server's words, retryable while another attempt may do better.
+// Thread: the HTTP client's only, from begin() on. Owns itself: its callbacks keep it alive until finish() is
+// called. Errors: kUpstream and kTimeout with the server's words, retryable while another attempt may do
+// better.
 #pragma once
 
 #include <functional>
@@ -21,9 +22,9 @@ namespace answermill::generate {
 class ModelAnswer : public std::enable_shared_from_this<ModelAnswer> {
  public:
   struct Setting {
-    http::Client* client = nullptr;              // outlives every answer
+    http::Client* client = nullptr;  // outlives every answer
     std::shared_ptr<const ModelConfig> config;
-    std::shared_ptr<ChatDialect> dialect;        // shared by all answers: learned once
+    std::shared_ptr<ChatDialect> dialect;  // shared by all answers: learned once
   };
 
   ModelAnswer(Setting setting, runtime::Job job, messages::GenerateAnswer work,
@@ -60,10 +61,10 @@ class ModelAnswer : public std::enable_shared_from_this<ModelAnswer> {
   ChatRequest request_;
   http::Handle transfer_ = 0;
   http::SseParser events_;
-  std::string body_;     // of a refusal, or of a server that does not stream
+  std::string body_;  // of a refusal, or of a server that does not stream
   int status_ = 0;
-  bool streaming_ = false;   // at least one event came
-  bool done_mark_ = false;   // [DONE]
+  bool streaming_ = false;  // at least one event came
+  bool done_mark_ = false;  // [DONE]
   bool ended_ = false;
   std::string finish_reason_;
   bool has_usage_ = false;

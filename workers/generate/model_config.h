@@ -13,7 +13,7 @@ struct ModelConfig {
   std::string model;
   double temperature = 0.7;
   std::uint32_t max_tokens = 1000;
-  double input_cost_per_1k = 0;   // US dollars
+  double input_cost_per_1k = 0;  // US dollars
   double output_cost_per_1k = 0;
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds first_token_timeout{120'000};

@@ -59,7 +59,8 @@ double Terms::match(std::string_view stem) const {
   if (stem.size() < kStart || (stem[0] >= '0' && stem[0] <= '9')) return 0;
   const std::string_view start = stem.substr(0, std::max(kStart, stem.size() * 7 / 10));
   const auto found = counts_.lower_bound(start);
-  return found != counts_.end() && std::string_view(found->first).substr(0, start.size()) == start ? kRelated : 0;
+  return found != counts_.end() && std::string_view(found->first).substr(0, start.size()) == start ? kRelated
+                                                                                                   : 0;
 }
 
 double Terms::similarity(const Terms& other) const {
@@ -96,8 +97,8 @@ void Query::weigh_by(const std::vector<Terms>& texts) {
 void Query::fade(const std::vector<Terms>& names) {
   constexpr double kFaded = 0.3;
   for (auto& [stem, weight] : weights_) {
-    const bool everywhere =
-        std::all_of(names.begin(), names.end(), [&](const Terms& name) { return name.counts().count(stem) > 0; });
+    const bool everywhere = std::all_of(names.begin(), names.end(),
+                                        [&](const Terms& name) { return name.counts().count(stem) > 0; });
     if (everywhere) weight *= kFaded;
   }
   normalise();
@@ -119,14 +120,17 @@ AnswerCues cues_of(std::string_view question) {
   std::string folded = " ";
   for (const Word& word : text::words_of(question)) folded += word.folded + " ";
   AnswerCues cues;
-  cues.number = has_any(folded, {" how much ", " how many ", " how large ", " how high ", " how long ", " how old ",
-                                 " percent", " percentage", " amount ", " number ", " total ", " ratio ", " rate ",
-                                 " wie viel", " wieviel", " wie hoch ", " wie lange ", " combien ", " cuant",
-                                 " quant", " hoeveel ", " hur mang", " hur mycket ", " berapa ", " сколько ", " كم "});
-  cues.date = has_any(folded, {" when ", " what year ", " which year ", " what date ", " date ", " wann ", " quand ",
-                               " cuando ", " quando ", " wanneer ", " kapan ", " когда ", " متي ", " nar "});
-  cues.name = has_any(folded, {" who ", " whom ", " whose ", " wer ", " wen ", " qui ", " quien ", " chi ", " quem ",
-                               " wie is ", " siapa ", " кто ", " من هو "});
+  cues.number =
+      has_any(folded, {" how much ", " how many ",  " how large ", " how high ", " how long ",   " how old ",
+                       " percent",   " percentage", " amount ",    " number ",   " total ",      " ratio ",
+                       " rate ",     " wie viel",   " wieviel",    " wie hoch ", " wie lange ",  " combien ",
+                       " cuant",     " quant",      " hoeveel ",   " hur mang",  " hur mycket ", " berapa ",
+                       " сколько ",  " كم "});
+  cues.date =
+      has_any(folded, {" when ", " what year ", " which year ", " what date ", " date ", " wann ", " quand ",
+                       " cuando ", " quando ", " wanneer ", " kapan ", " когда ", " متي ", " nar "});
+  cues.name = has_any(folded, {" who ", " whom ", " whose ", " wer ", " wen ", " qui ", " quien ", " chi ",
+                               " quem ", " wie is ", " siapa ", " кто ", " من هو "});
   return cues;
 }
 

@@ -1,6 +1,6 @@
-// Text of a PDF keeps the page's line breaks, so a line break says little: a paragraph runs over many lines, a table
-// has one row on each. A line is a piece of its own when it looks like a row, a bullet or a heading; neighbouring
-// other lines are joined and cut where sentences end.
+// Text of a PDF keeps the page's line breaks, so a line break says little: a paragraph runs over many lines,
+// a table has one row on each. A line is a piece of its own when it looks like a row, a bullet or a heading;
+// neighbouring other lines are joined and cut where sentences end.
 #include "workers/generate/sentences.h"
 
 #include <algorithm>
@@ -50,8 +50,9 @@ bool is_row(std::string_view line) {
     if (word.kind != text::WordKind::kNumber) ++words;
   }
   if (numbers == 0 || words == 0) return false;
-  const bool columns = line.find("  ") != std::string_view::npos || line.find('\t') != std::string_view::npos ||
-                       line.find(" | ") != std::string_view::npos || line.find("$ ") != std::string_view::npos;
+  const bool columns =
+      line.find("  ") != std::string_view::npos || line.find('\t') != std::string_view::npos ||
+      line.find(" | ") != std::string_view::npos || line.find("$ ") != std::string_view::npos;
   if (columns && words + numbers >= 2) return true;
   return numbers >= 2 && numbers * 3 >= words && !ends_sentence(line);
 }
@@ -62,8 +63,8 @@ bool is_bullet(std::string_view line) {
   }
   std::size_t digits = 0;
   while (digits < line.size() && is_digit(line[digits])) ++digits;
-  return digits > 0 && digits <= 2 && digits + 1 < line.size() && (line[digits] == '.' || line[digits] == ')') &&
-         line[digits + 1] == ' ';
+  return digits > 0 && digits <= 2 && digits + 1 < line.size() &&
+         (line[digits] == '.' || line[digits] == ')') && line[digits + 1] == ' ';
 }
 
 // A short line that no sentence runs on from: the next one begins anew.
@@ -71,17 +72,18 @@ bool is_heading(std::string_view line, std::string_view next) {
   constexpr std::size_t kMaxHeading = 60;
   if (line.size() > kMaxHeading || ends_sentence(line) || line.back() == ',') return false;
   if (line.front() == '#') return true;
-  return next.empty() || (!is_lower(next.front()) && !is_lower(line.front()) && next.size() > line.size() + 15);
+  return next.empty() ||
+         (!is_lower(next.front()) && !is_lower(line.front()) && next.size() > line.size() + 15);
 }
 
 bool is_abbreviation(std::string_view before_dot) {
-  constexpr std::array<std::string_view, 26> kKnown = {"mr",  "mrs", "ms",  "dr",  "prof", "st",  "no",  "nos", "vs",
-                                                       "inc", "ltd", "co",  "corp", "jr",  "sr",  "fig", "eq",  "approx",
-                                                       "etc", "bzw", "ca",  "nr",  "abs", "usw", "e.g", "i.e"};
+  constexpr std::array<std::string_view, 26> kKnown = {
+      "mr", "mrs", "ms",  "dr", "prof",   "st",  "no",  "nos", "vs", "inc", "ltd", "co",  "corp",
+      "jr", "sr",  "fig", "eq", "approx", "etc", "bzw", "ca",  "nr", "abs", "usw", "e.g", "i.e"};
   std::size_t begin = before_dot.size();
   while (begin > 0 && !is_space(before_dot[begin - 1]) && before_dot[begin - 1] != '(') --begin;
   std::string word(before_dot.substr(begin));
-  if (word.size() == 1 && !is_digit(word[0])) return true;              // "J. Smith"
+  if (word.size() == 1 && !is_digit(word[0])) return true;            // "J. Smith"
   if (word.size() >= 3 && word[word.size() - 2] == '.') return true;  // "U.S."
   std::transform(word.begin(), word.end(), word.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -130,7 +132,8 @@ class Splitter {
       const Line& line = lines_[i];
       const std::string_view content = text_.substr(line.begin, line.end - line.begin);
       const std::string_view next =
-          i + 1 < lines_.size() ? text_.substr(lines_[i + 1].begin, lines_[i + 1].end - lines_[i + 1].begin) : "";
+          i + 1 < lines_.size() ? text_.substr(lines_[i + 1].begin, lines_[i + 1].end - lines_[i + 1].begin)
+                                : "";
       if (content.empty()) {
         end_prose();
       } else if (is_row(content)) {

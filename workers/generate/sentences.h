@@ -1,6 +1,7 @@
 // Cuts a passage into what can be quoted: sentences of prose, and lines of tables and lists.
 //
-// Thread: any. Pure. Units: bytes of the text; pieces are in order, trimmed, without overlap, cut at code points.
+// Thread: any. Pure. Units: bytes of the text; pieces are in order, trimmed, without overlap, cut at code
+// points.
 #pragma once
 
 #include <cstddef>

@@ -72,10 +72,11 @@ void Acceptor::tick() {
 }
 
 void Acceptor::wait() {
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const boost::system::error_code& error) {
-    if (error || self->stopped_) return;
-    self->accept_some();
-  });
+  socket_.async_wait(tcp::socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (error || self->stopped_) return;
+                       self->accept_some();
+                     });
 }
 
 void Acceptor::accept_some() {

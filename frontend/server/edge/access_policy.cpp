@@ -82,7 +82,8 @@ std::string_view cookie_value(std::string_view header, std::string_view name) {
   return {};
 }
 
-AccessPolicy::AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins, std::string token)
+AccessPolicy::AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins,
+                           std::string token)
     : token_(std::move(token)) {
   for (const auto& host : hosts) allow_host(host);
   for (const auto& origin : origins) origins_.push_back(lower(origin));

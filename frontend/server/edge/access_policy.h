@@ -1,7 +1,7 @@
 // Who may talk to us: the Host, Origin and access-token rules. Pure.
 //
-// Host guards against DNS rebinding (a page whose name was pointed at our address), Origin against other pages in the
-// user's browser, the token against everyone else once we listen beyond loopback.
+// Host guards against DNS rebinding (a page whose name was pointed at our address), Origin against other
+// pages in the user's browser, the token against everyone else once we listen beyond loopback.
 #pragma once
 
 #include <string>
@@ -33,7 +33,8 @@ class AccessPolicy {
   // An absent Origin (empty) is allowed: browsers always send it where it matters.
   bool origin_allowed(std::string_view origin, std::string_view host) const;
 
-  // Bearer header, `token` in the query or the cookie. Takes the same time for every wrong token of one length.
+  // Bearer header, `token` in the query or the cookie. Takes the same time for every wrong token of one
+  // length.
   bool token_presented(const Request& request) const;
   bool token_matches(std::string_view offered) const;
   bool has_token() const { return !token_.empty(); }
@@ -44,7 +45,8 @@ class AccessPolicy {
   std::string token_;
 };
 
-// The host of "host:port" in lower case, brackets and a final dot removed; empty when it is not a valid authority.
+// The host of "host:port" in lower case, brackets and a final dot removed; empty when it is not a valid
+// authority.
 std::string host_of(std::string_view authority);
 
 bool is_loopback_host(std::string_view host);

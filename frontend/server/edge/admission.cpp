@@ -9,9 +9,8 @@ namespace answermill::frontend {
 namespace {
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 bool under(std::string_view path, std::string_view folder) {
@@ -39,14 +38,16 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
   }
   const bool open = request.path == "/healthz" || request.path == "/readyz";
   if (!arrival.scope.loopback && !open && !policy.token_presented(request)) {
-    return {401, "The access token is missing or wrong. Open the address with ?token=… that the server printed."};
+    return {401,
+            "The access token is missing or wrong. Open the address with ?token=… that the server printed."};
   }
   return {};
 }
 
 std::string token_cookie(std::string_view token) {
   constexpr int kDays = 30;
-  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", kTokenCookie, token, kDays * 86'400);
+  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", kTokenCookie, token,
+                     kDays * 86'400);
 }
 
 bool wants_html(const Request& request) {

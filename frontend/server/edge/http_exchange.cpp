@@ -19,7 +19,8 @@ void HttpResponder::send(int status, std::string_view content_type, std::string 
   link_->answerer->answer(exchange_, status, content_type, std::move(body), headers);
 }
 
-std::shared_ptr<BodyStream> HttpResponder::stream(int status, std::string_view content_type, Headers headers) {
+std::shared_ptr<BodyStream> HttpResponder::stream(int status, std::string_view content_type,
+                                                  Headers headers) {
   auto stream = std::make_shared<HttpBodyStream>(link_, exchange_);
   const bool opened = !std::exchange(answered_, true) && link_->answerer != nullptr &&
                       link_->answerer->open_stream(exchange_, status, content_type, headers, stream);

@@ -1,4 +1,5 @@
-// The handler's side of one HTTP exchange: Responder and BodyStream as handles that outlive the connection safely.
+// The handler's side of one HTTP exchange: Responder and BodyStream as handles that outlive the connection
+// safely.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -19,9 +20,10 @@ class HttpAnswerer {
   virtual ~HttpAnswerer() = default;
   virtual void answer(std::uint64_t exchange, int status, std::string_view content_type, std::string body,
                       const Headers& headers) = 0;
-  // False when there is nothing to stream to (HEAD, or answered already): the stream is then closed from the start.
-  virtual bool open_stream(std::uint64_t exchange, int status, std::string_view content_type, const Headers& headers,
-                           const std::shared_ptr<HttpBodyStream>& stream) = 0;
+  // False when there is nothing to stream to (HEAD, or answered already): the stream is then closed from the
+  // start.
+  virtual bool open_stream(std::uint64_t exchange, int status, std::string_view content_type,
+                           const Headers& headers, const std::shared_ptr<HttpBodyStream>& stream) = 0;
   virtual void stream_write(std::uint64_t exchange, std::string_view bytes) = 0;
   virtual void stream_end(std::uint64_t exchange) = 0;
   virtual void stream_dropped(std::uint64_t exchange) = 0;

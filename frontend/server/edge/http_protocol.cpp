@@ -1,7 +1,9 @@
-// The receiving half: parsing, admission, routing and request bodies. http_protocol_answer.cpp has the other half.
+// The receiving half: parsing, admission, routing and request bodies. http_protocol_answer.cpp has the other
+// half.
 //
-// advance() is the one loop that consumes input. Whatever a handler does synchronously (answer, ask for the next
-// piece) only changes state; the loop sees it afterwards, so nothing here recurses however many requests are queued.
+// advance() is the one loop that consumes input. Whatever a handler does synchronously (answer, ask for the
+// next piece) only changes state; the loop sees it afterwards, so nothing here recurses however many requests
+// are queued.
 #include "frontend/server/edge/http_protocol.h"
 
 #include <utility>
@@ -14,8 +16,8 @@
 namespace answermill::frontend {
 namespace {
 
-constexpr std::size_t kPipelineBytes = 64 * 1024;    // input kept while an answer is on its way
-constexpr std::size_t kOutputBytes = 1024 * 1024;    // answers nobody reads: no further request is begun
+constexpr std::size_t kPipelineBytes = 64 * 1024;  // input kept while an answer is on its way
+constexpr std::size_t kOutputBytes = 1024 * 1024;  // answers nobody reads: no further request is begun
 constexpr std::uint64_t kSmallBodyBytes = 64 * 1024;
 
 }  // namespace
@@ -60,10 +62,13 @@ bool HttpProtocol::step() {
       since_ = peer_.context().now;
       parser_.emplace(limits().header_bytes);
       return true;
-    case State::kHead: return step_head();
-    case State::kBody: return step_body();
+    case State::kHead:
+      return step_head();
+    case State::kBody:
+      return step_body();
     case State::kWaiting:
-    case State::kClosing: return false;
+    case State::kClosing:
+      return false;
   }
   return false;
 }
@@ -72,10 +77,14 @@ bool HttpProtocol::step_head() {
   const auto fed = parser_->feed(input_);
   input_.erase(0, fed.consumed);
   switch (fed.step) {
-    case RequestParser::Step::kNeedMore: return false;
+    case RequestParser::Step::kNeedMore:
+      return false;
     case RequestParser::Step::kHead:
-    case RequestParser::Step::kComplete: begin_request(); return true;
-    case RequestParser::Step::kRefused: break;
+    case RequestParser::Step::kComplete:
+      begin_request();
+      return true;
+    case RequestParser::Step::kRefused:
+      break;
   }
   request_ = {};
   exchange_ = {};
@@ -104,7 +113,8 @@ void HttpProtocol::begin_request() {
   request_.peer = peer_.address();
   const std::string_view expect = request_.header("expect");
   exchange_.expects_continue = has_body && !head.http10 && !expect.empty();
-  exchange_.small_body = !expect.empty() ? false : head.content_length.value_or(kSmallBodyBytes + 1) <= kSmallBodyBytes;
+  exchange_.small_body =
+      !expect.empty() ? false : head.content_length.value_or(kSmallBodyBytes + 1) <= kSmallBodyBytes;
   auto target = parse_target(head.target);
   if (!target) return refuse(400, "The request's target is malformed.");
   request_.path = target->path;
@@ -143,7 +153,8 @@ void HttpProtocol::dispatch(const Target& target) {
   if (const auto* plain = std::get_if<Handler>(match.action)) return begin_plain(*plain);
   if (const auto* uploads = std::get_if<UploadHandler>(match.action)) return begin_upload(*uploads);
   if (!upgrading) {
-    return refuse(426, "This path speaks WebSocket only.", {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}});
+    return refuse(426, "This path speaks WebSocket only.",
+                  {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}});
   }
   upgrade(std::get<WebSocketRoute>(*match.action));
 }
@@ -175,10 +186,12 @@ void HttpProtocol::begin_plain(const Handler& handler) {
 
 void HttpProtocol::begin_upload(const UploadHandler& handler) {
   const RequestHead& head = parser_->head();
-  if (!head.chunked && !head.content_length) return refuse(411, "An upload needs a Content-Length or chunks.");
+  if (!head.chunked && !head.content_length)
+    return refuse(411, "An upload needs a Content-Length or chunks.");
   const std::uint64_t number = exchange_.number;
   auto sink = handler(request_, responder());
-  if (exchange_.number != number || exchange_.answer == AnswerState::kDone || state_ == State::kClosing) return;
+  if (exchange_.number != number || exchange_.answer == AnswerState::kDone || state_ == State::kClosing)
+    return;
   exchange_.body_use = sink ? BodyUse::kSink : BodyUse::kDiscard;
   sink_ = std::move(sink);
   if (!exchange_.body_complete) return continue_body();
@@ -198,9 +211,11 @@ bool HttpProtocol::step_body() {
   }
   const auto fed = parser_->feed(input_);
   input_.erase(0, fed.consumed);
-  const bool endless_line = fed.step == RequestParser::Step::kNeedMore && input_.size() > limits().header_bytes;
+  const bool endless_line =
+      fed.step == RequestParser::Step::kNeedMore && input_.size() > limits().header_bytes;
   if (fed.step == RequestParser::Step::kRefused || endless_line) {
-    const Refusal refusal = endless_line ? Refusal{400, "A chunk of the body is malformed."} : parser_->refusal();
+    const Refusal refusal =
+        endless_line ? Refusal{400, "A chunk of the body is malformed."} : parser_->refusal();
     refuse_body(refusal.status, refusal.reason);
     return true;
   }
@@ -220,9 +235,13 @@ void HttpProtocol::refuse_body(int status, std::string_view message) {
 void HttpProtocol::deliver_body(std::string piece) {
   if (piece.empty()) return;
   switch (exchange_.body_use) {
-    case BodyUse::kCollect: request_.body.append(piece); return;
-    case BodyUse::kDiscard: return;
-    case BodyUse::kSink: break;
+    case BodyUse::kCollect:
+      request_.body.append(piece);
+      return;
+    case BodyUse::kDiscard:
+      return;
+    case BodyUse::kSink:
+      break;
   }
   piece_ = std::move(piece);
   sink_busy_ = true;
@@ -260,7 +279,8 @@ void HttpProtocol::upgrade(const WebSocketRoute& route) {
                   {{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Version", "13"}});
   }
   constexpr std::size_t kKeyLength = 24;  // 16 bytes in base64
-  if (request_.header("sec-websocket-key").size() != kKeyLength || !exchange_.body_complete || exchange_.http10) {
+  if (request_.header("sec-websocket-key").size() != kKeyLength || !exchange_.body_complete ||
+      exchange_.http10) {
     return refuse(400, "The WebSocket handshake is malformed.");
   }
   Refusal refusal;
@@ -316,7 +336,8 @@ void HttpProtocol::on_tick(TimePoint now) {
       if (sink_busy_ || waited <= limits().body_timeout) return;
       return refuse_body(408, "The request's body did not arrive in time.");
     case State::kWaiting:
-    case State::kClosing: return;
+    case State::kClosing:
+      return;
   }
 }
 

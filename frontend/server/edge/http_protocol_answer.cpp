@@ -30,8 +30,8 @@ bool HttpProtocol::must_close() const {
   return !exchange_.keep_alive || unread || (input_ended_ && input_.empty()) || peer_.context().stopping;
 }
 
-void HttpProtocol::write_head(int status, std::string_view content_type, BodyFraming framing, std::size_t length,
-                              const Headers& headers) {
+void HttpProtocol::write_head(int status, std::string_view content_type, BodyFraming framing,
+                              std::size_t length, const Headers& headers) {
   AnswerHead head;
   head.status = status;
   head.content_type = content_type;
@@ -45,10 +45,11 @@ void HttpProtocol::write_head(int status, std::string_view content_type, BodyFra
 
 void HttpProtocol::answer(std::uint64_t exchange, int status, std::string_view content_type, std::string body,
                           const Headers& headers) {
-  if (exchange != exchange_.number || exchange_.answer != AnswerState::kPending || state_ == State::kClosing) return;
+  if (exchange != exchange_.number || exchange_.answer != AnswerState::kPending || state_ == State::kClosing)
+    return;
   const bool bare = has_no_body(status);
-  write_head(status, bare ? std::string_view() : content_type, bare ? BodyFraming::kNone : BodyFraming::kLength,
-             body.size(), headers);
+  write_head(status, bare ? std::string_view() : content_type,
+             bare ? BodyFraming::kNone : BodyFraming::kLength, body.size(), headers);
   if (!bare && !exchange_.head_only) peer_.write(std::move(body));
   exchange_.answer = AnswerState::kDone;
   complete_exchange();
@@ -66,7 +67,8 @@ void HttpProtocol::refuse(int status, std::string_view message, Headers headers)
 
 bool HttpProtocol::open_stream(std::uint64_t exchange, int status, std::string_view content_type,
                                const Headers& headers, const std::shared_ptr<HttpBodyStream>& stream) {
-  if (exchange != exchange_.number || exchange_.answer != AnswerState::kPending || state_ == State::kClosing) {
+  if (exchange != exchange_.number || exchange_.answer != AnswerState::kPending ||
+      state_ == State::kClosing) {
     return false;
   }
   BodyFraming framing = BodyFraming::kChunked;

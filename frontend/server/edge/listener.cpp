@@ -43,7 +43,8 @@ bool is_loopback_address(const sockaddr_storage& address) {
 }
 
 bool is_wildcard_address(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) return reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr == INADDR_ANY;
+  if (address.ss_family == AF_INET)
+    return reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr == INADDR_ANY;
   return IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
 }
 
@@ -82,16 +83,20 @@ Result<Listener> open_one(const addrinfo& info, std::uint16_t port, bool reuse_p
     reinterpret_cast<sockaddr_in6&>(address.storage).sin6_port = htons(port);
   }
   UniqueFd fd(::socket(info.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return Error{ErrorCode::kUnavailable, fmt::format("no socket for {}: {}", shown, std::strerror(errno))};
+  if (!fd)
+    return Error{ErrorCode::kUnavailable, fmt::format("no socket for {}: {}", shown, std::strerror(errno))};
   const int on = 1;
   const int dual_stack = is_wildcard_address(address.storage) ? 0 : 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (reuse_port) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-  if (info.ai_family == AF_INET6) setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &dual_stack, sizeof(dual_stack));
+  if (info.ai_family == AF_INET6)
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &dual_stack, sizeof(dual_stack));
   if (::bind(fd.get(), address.raw(), address.length) != 0 || ::listen(fd.get(), kBacklog) != 0) {
     if (errno == EADDRINUSE) return Error{ErrorCode::kUnavailable, fmt::format("port {} is in use", port)};
-    if (errno == EACCES) return Error{ErrorCode::kUnavailable, fmt::format("port {} needs more privileges", port)};
-    return Error{ErrorCode::kUnavailable, fmt::format("cannot listen on {}: {}", shown, std::strerror(errno))};
+    if (errno == EACCES)
+      return Error{ErrorCode::kUnavailable, fmt::format("port {} needs more privileges", port)};
+    return Error{ErrorCode::kUnavailable,
+                 fmt::format("cannot listen on {}: {}", shown, std::strerror(errno))};
   }
   return describe(std::move(fd));
 }
@@ -107,8 +112,8 @@ AddressList resolve(const std::string& host) {
 }
 
 // Tries `hosts` on one port. A family that this machine lacks is left out as long as one address works.
-Result<std::vector<Listener>> open_all(const std::vector<std::string>& hosts, std::uint16_t port, bool reuse_port,
-                                       std::string_view shown) {
+Result<std::vector<Listener>> open_all(const std::vector<std::string>& hosts, std::uint16_t port,
+                                       bool reuse_port, std::string_view shown) {
   std::vector<Listener> out;
   Error last{ErrorCode::kInvalidArgument, fmt::format("cannot resolve the address in '{}'", shown)};
   for (const auto& host : hosts) {

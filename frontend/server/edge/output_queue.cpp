@@ -49,7 +49,8 @@ OutputQueue::Outcome OutputQueue::write_to(int fd, std::size_t budget, std::size
     std::size_t total = 0;
     std::size_t offset = offset_;
     const std::size_t limit = std::min(budget, kWriteBytes);
-    for (std::size_t i = first_; i < segments_.size() && count < pieces.size() && total < limit; ++i, offset = 0) {
+    for (std::size_t i = first_; i < segments_.size() && count < pieces.size() && total < limit;
+         ++i, offset = 0) {
       const std::string_view view = segments_[i].view().substr(offset);
       const std::size_t length = std::min(view.size(), limit - total);
       pieces[count++] = {const_cast<char*>(view.data()), length};

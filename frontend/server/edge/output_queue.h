@@ -1,6 +1,7 @@
 // Bytes that wait for one peer, and how they get to the kernel.
 //
-// Small pieces are joined; large and shared ones are kept as they are. At most kWriteBytes go into one system call.
+// Small pieces are joined; large and shared ones are kept as they are. At most kWriteBytes go into one system
+// call.
 #pragma once
 
 #include <cstddef>

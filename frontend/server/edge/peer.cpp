@@ -80,10 +80,16 @@ void Peer::flush() {
   const auto outcome = queue_.write_to(socket_.native_handle(), kFlushBudget, written);
   if (written > 0) last_progress_ = context_->now;
   switch (outcome) {
-    case OutputQueue::Outcome::kEmpty: wrote_everything(); return;
+    case OutputQueue::Outcome::kEmpty:
+      wrote_everything();
+      return;
     case OutputQueue::Outcome::kBlocked:
-    case OutputQueue::Outcome::kMore: wait_writable(); return;
-    case OutputQueue::Outcome::kFailed: abort(); return;
+    case OutputQueue::Outcome::kMore:
+      wait_writable();
+      return;
+    case OutputQueue::Outcome::kFailed:
+      abort();
+      return;
   }
 }
 

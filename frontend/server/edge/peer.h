@@ -1,4 +1,5 @@
-// One TCP connection: reads at the pace its protocol asks for, writes once per loop turn, and ends in bounded time.
+// One TCP connection: reads at the pace its protocol asks for, writes once per loop turn, and ends in bounded
+// time.
 //
 // Thread: the loop's. Owns: the socket, the output queue and the protocol spoken on it.
 // A protocol may call anything here from within its callbacks; it is destroyed only on a clean stack.
@@ -57,7 +58,7 @@ struct EdgeContext {
   std::vector<std::shared_ptr<Peer>> dirty;  // have something queued since the last flush
   bool flush_posted = false;
   bool stopping = false;
-  std::function<void()> on_peer_gone;  // may be empty
+  std::function<void()> on_peer_gone;                // may be empty
   TimePoint now = std::chrono::steady_clock::now();  // of the last tick: exact enough for timeouts
   std::chrono::milliseconds tick{1000};
 };
@@ -80,8 +81,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void pause_reading() { reading_ = false; }
   void resume_reading();
 
-  // Writes what is queued, ends our direction, reads on (the bytes are thrown away) until the peer ends its own, and
-  // closes. Closing at once would answer bytes still under way with a reset, which destroys our last words.
+  // Writes what is queued, ends our direction, reads on (the bytes are thrown away) until the peer ends its
+  // own, and closes. Closing at once would answer bytes still under way with a reset, which destroys our last
+  // words.
   void finish(std::chrono::milliseconds idle, std::chrono::milliseconds total);
   // Cuts the connection; on_gone follows on a clean stack.
   void abort();
@@ -120,7 +122,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool closed_ = false;
   TimePoint last_progress_;  // of writing
   TimePoint last_read_;      // while finishing
-  TimePoint finish_by_;       // counted from the end of our direction
+  TimePoint finish_by_;      // counted from the end of our direction
   std::chrono::milliseconds finish_idle_{};
   std::chrono::milliseconds finish_total_{};
 };

@@ -45,11 +45,13 @@ void RouteTable::upload(std::string_view method, std::string_view pattern, Uploa
   add(method, pattern, std::move(handler));
 }
 
-void RouteTable::websocket(std::string_view pattern, std::vector<std::string> subprotocols, WebSocketHandler handler) {
+void RouteTable::websocket(std::string_view pattern, std::vector<std::string> subprotocols,
+                           WebSocketHandler handler) {
   add("GET", pattern, WebSocketRoute{std::move(subprotocols), std::move(handler)});
 }
 
-RouteMatch RouteTable::match(std::string_view method, const std::vector<std::string>& segments, bool upgrade) const {
+RouteMatch RouteTable::match(std::string_view method, const std::vector<std::string>& segments,
+                             bool upgrade) const {
   RouteMatch result;
   const Entry* best = nullptr;
   int best_score = -1;

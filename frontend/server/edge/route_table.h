@@ -26,10 +26,12 @@ class RouteTable : public Router {
  public:
   void route(std::string_view method, std::string_view pattern, Handler handler) override;
   void upload(std::string_view method, std::string_view pattern, UploadHandler handler) override;
-  void websocket(std::string_view pattern, std::vector<std::string> subprotocols, WebSocketHandler handler) override;
+  void websocket(std::string_view pattern, std::vector<std::string> subprotocols,
+                 WebSocketHandler handler) override;
 
-  // HEAD finds the GET route. With `upgrade` a WebSocket route is preferred, without it a plain one; a WebSocket route
-  // is also found without it, for the caller to answer 426. The result is valid until a route is added.
+  // HEAD finds the GET route. With `upgrade` a WebSocket route is preferred, without it a plain one; a
+  // WebSocket route is also found without it, for the caller to answer 426. The result is valid until a route
+  // is added.
   RouteMatch match(std::string_view method, const std::vector<std::string>& segments, bool upgrade) const;
 
  private:

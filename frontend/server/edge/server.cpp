@@ -71,7 +71,8 @@ Result<EdgeServer::Impl::Opened> EdgeServer::Impl::open() const {
   for (const auto& listener : all) {
     if (!listener.scope.loopback && !context->policy.has_token()) {
       return Error{ErrorCode::kInvalidArgument,
-                   fmt::format("listening on {} reaches beyond this machine and needs an access token", listener.host)};
+                   fmt::format("listening on {} reaches beyond this machine and needs an access token",
+                               listener.host)};
     }
   }
   return out;

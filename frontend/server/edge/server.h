@@ -23,11 +23,12 @@ namespace answermill::frontend {
 struct EdgeLimits {
   std::size_t connections = 10'000;
   std::size_t header_bytes = 32 * 1024;
-  std::size_t body_bytes = 2 * 1024 * 1024;               // plain routes; an upload's sink bounds itself
-  std::size_t websocket_message_bytes = 1024 * 1024;      // larger ones close the connection with 1009
-  std::size_t queue_bytes = 32 * 1024 * 1024;             // a handler that queues more for one peer loses the peer
-  std::chrono::milliseconds header_timeout{10'000};       // from the first byte of a request to the end of its header
-  std::chrono::milliseconds body_timeout{30'000};         // without a byte of the body that we are ready to read
+  std::size_t body_bytes = 2 * 1024 * 1024;           // plain routes; an upload's sink bounds itself
+  std::size_t websocket_message_bytes = 1024 * 1024;  // larger ones close the connection with 1009
+  std::size_t queue_bytes = 32 * 1024 * 1024;  // a handler that queues more for one peer loses the peer
+  std::chrono::milliseconds header_timeout{
+      10'000};  // from the first byte of a request to the end of its header
+  std::chrono::milliseconds body_timeout{30'000};  // without a byte of the body that we are ready to read
   std::chrono::milliseconds keep_alive_timeout{75'000};   // idle between requests
   std::chrono::milliseconds stall_timeout{30'000};        // bytes are queued and the peer takes none
   std::chrono::milliseconds ping_interval{20'000};        // silence before a WebSocket ping
@@ -39,11 +40,13 @@ struct EdgeLimits {
 };
 
 struct EdgeConfig {
-  // "HOST:PORT", "[::1]:8000", ":8000" (every address). Port 0 picks one. "localhost" listens on 127.0.0.1 and ::1.
+  // "HOST:PORT", "[::1]:8000", ":8000" (every address). Port 0 picks one. "localhost" listens on 127.0.0.1
+  // and ::1.
   std::vector<std::string> listen;
   // Listening TCP sockets that were inherited; taken over by listen().
   std::vector<int> listen_fds;
-  // Several processes share the ports (SO_REUSEPORT). A port held by a program without that option is still busy.
+  // Several processes share the ports (SO_REUSEPORT). A port held by a program without that option is still
+  // busy.
   bool reuse_port = false;
   // Required of every request that arrives on an address beyond loopback; see access_policy.h.
   std::string access_token;
@@ -70,12 +73,13 @@ class EdgeServer {
   Router& router();
 
   // Opens or adopts every listener, then starts to accept. One port for each entry of `listen`, then of
-  // `listen_fds`. Errors, of which nothing stays open: kInvalidArgument (an address, or no access token though an
-  // address is beyond loopback), kUnavailable ("port 8000 is in use").
+  // `listen_fds`. Errors, of which nothing stays open: kInvalidArgument (an address, or no access token
+  // though an address is beyond loopback), kUnavailable ("port 8000 is in use").
   Result<std::vector<std::uint16_t>> listen();
 
-  // Stops accepting, tells WebSockets 1012, ends idle and streaming HTTP connections, lets answers in progress finish,
-  // and cuts the rest after stop_timeout. `done` runs once, on the loop, when nothing is open any more.
+  // Stops accepting, tells WebSockets 1012, ends idle and streaming HTTP connections, lets answers in
+  // progress finish, and cuts the rest after stop_timeout. `done` runs once, on the loop, when nothing is
+  // open any more.
   void stop(std::function<void()> done = {});
 
   std::size_t connections() const;

@@ -70,7 +70,8 @@ bool accepts_encoding(std::string_view header, std::string_view encoding) {
     accepted = true;
     if (semicolon == std::string_view::npos) return;
     const std::string_view weight = trim(item.substr(semicolon + 1));
-    if (weight.substr(0, 2) == "q=" && weight.find_first_not_of("0.", 2) == std::string_view::npos) accepted = false;
+    if (weight.substr(0, 2) == "q=" && weight.find_first_not_of("0.", 2) == std::string_view::npos)
+      accepted = false;
   });
   return accepted;
 }
@@ -111,7 +112,8 @@ Result<StaticFiles> StaticFiles::load(const std::string& root) {
   for (const auto& [path, plain] : all) {
     const std::string extension = fs::path(path).extension().string();
     // A compressed twin is another form of its original, not a file of its own.
-    if ((extension == ".br" || extension == ".gz") && all.count(path.substr(0, path.size() - 3)) > 0) continue;
+    if ((extension == ".br" || extension == ".gz") && all.count(path.substr(0, path.size() - 3)) > 0)
+      continue;
     out.files_[path] = File{std::string(content_type_of(path)), path.rfind("/assets/", 0) == 0, plain,
                             variant(path + ".br"), variant(path + ".gz")};
   }
@@ -138,7 +140,8 @@ StaticAnswer StaticFiles::answer(const Request& request) const {
     chosen = &file.gzip;
     out.headers.emplace_back("Content-Encoding", "gzip");
   }
-  if (file.content_type.rfind("text/html", 0) == 0) out.headers = [&] {
+  if (file.content_type.rfind("text/html", 0) == 0)
+    out.headers = [&] {
       Headers headers = page_headers(request.header("host"));
       headers.insert(headers.end(), out.headers.begin(), out.headers.end());
       return headers;
@@ -146,7 +149,8 @@ StaticAnswer StaticFiles::answer(const Request& request) const {
   out.content_type = file.content_type;
   out.headers.emplace_back("ETag", chosen->etag);
   if (file.brotli.body || file.gzip.body) out.headers.emplace_back("Vary", "Accept-Encoding");
-  out.headers.emplace_back("Cache-Control", file.immutable ? "public, max-age=31536000, immutable" : "no-cache");
+  out.headers.emplace_back("Cache-Control",
+                           file.immutable ? "public, max-age=31536000, immutable" : "no-cache");
   if (etag_listed(request.header("if-none-match"), chosen->etag)) {
     out.status = 304;
   } else {

@@ -84,12 +84,16 @@ class Engine final : public WebSocketEngine {
 
   State state() const override {
     switch (connection_->get_state()) {
-      case websocketpp::session::state::connecting: return State::kConnecting;
-      case websocketpp::session::state::open: return State::kOpen;
-      // websocketpp starts closing by itself only after a violation, and reads nothing from then on; the answer to a
-      // peer's close frame takes it to "closed" within the same call.
-      case websocketpp::session::state::closing: return close_requested_ ? State::kClosing : State::kClosed;
-      default: return State::kClosed;
+      case websocketpp::session::state::connecting:
+        return State::kConnecting;
+      case websocketpp::session::state::open:
+        return State::kOpen;
+      // websocketpp starts closing by itself only after a violation, and reads nothing from then on; the
+      // answer to a peer's close frame takes it to "closed" within the same call.
+      case websocketpp::session::state::closing:
+        return close_requested_ ? State::kClosing : State::kClosed;
+      default:
+        return State::kClosed;
     }
   }
 
@@ -109,11 +113,13 @@ class Engine final : public WebSocketEngine {
     close_requested_ = true;
     const bool sendable = !close_status::invalid(code) && !close_status::reserved(code);
     std::size_t length = std::min(reason.size(), kReasonBytes);
-    while (length < reason.size() && length > 0 && (static_cast<unsigned char>(reason[length]) & 0xC0) == 0x80) {
+    while (length < reason.size() && length > 0 &&
+           (static_cast<unsigned char>(reason[length]) & 0xC0) == 0x80) {
       --length;  // a cut inside a code point would not be UTF-8
     }
     websocketpp::lib::error_code ignored;
-    connection_->close(sendable ? code : close_status::normal, std::string(reason.substr(0, length)), ignored);
+    connection_->close(sendable ? code : close_status::normal, std::string(reason.substr(0, length)),
+                       ignored);
   }
 
  private:
@@ -140,7 +146,8 @@ std::unique_ptr<WebSocketEngine> WebSocketEngines::make(WebSocketEvents& events,
 }
 
 void append_frame_header(std::string& out, bool text, std::size_t payload_bytes) {
-  const websocketpp::frame::basic_header basic(text ? opcode::text : opcode::binary, payload_bytes, true, false);
+  const websocketpp::frame::basic_header basic(text ? opcode::text : opcode::binary, payload_bytes, true,
+                                               false);
   const websocketpp::frame::extended_header extended(payload_bytes);
   out += websocketpp::frame::prepare_header(basic, extended);
 }

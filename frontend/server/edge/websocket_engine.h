@@ -1,8 +1,9 @@
-// The WebSocket protocol (RFC 6455) of one server connection, spoken by websocketpp over its iostream transport.
+// The WebSocket protocol (RFC 6455) of one server connection, spoken by websocketpp over its iostream
+// transport.
 //
-// This header is the border between C++17, which websocketpp needs, and the rest of the program: it may include only
-// what means the same under both. Sockets, timers and queues are the caller's.
-// Thread: one; calls into an engine may come from its own events, except its destruction.
+// This header is the border between C++17, which websocketpp needs, and the rest of the program: it may
+// include only what means the same under both. Sockets, timers and queues are the caller's. Thread: one;
+// calls into an engine may come from its own events, except its destruction.
 #pragma once
 
 #include <cstddef>
@@ -48,8 +49,8 @@ class WebSocketEngines {
   WebSocketEngines(const WebSocketEngines&) = delete;
   WebSocketEngines& operator=(const WebSocketEngines&) = delete;
 
-  // `events` must outlive the engine. The first bytes to receive() are the upgrade request; `subprotocol` is what to
-  // agree on (empty for none) and must be among those the request offers.
+  // `events` must outlive the engine. The first bytes to receive() are the upgrade request; `subprotocol` is
+  // what to agree on (empty for none) and must be among those the request offers.
   std::unique_ptr<WebSocketEngine> make(WebSocketEvents& events, std::string subprotocol);
 
  private:

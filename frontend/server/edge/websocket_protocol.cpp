@@ -49,15 +49,18 @@ void WebSocketHandle::close(std::uint16_t code, std::string_view reason) {
   if (protocol_ != nullptr) protocol_->close(code, reason);
 }
 
-std::size_t WebSocketHandle::pending_bytes() const { return protocol_ == nullptr ? 0 : protocol_->pending_bytes(); }
+std::size_t WebSocketHandle::pending_bytes() const {
+  return protocol_ == nullptr ? 0 : protocol_->pending_bytes();
+}
 
-std::unique_ptr<WebSocketProtocol> WebSocketProtocol::make(Peer& peer, Request request, const WebSocketRoute& route,
-                                                           Refusal& refusal) {
+std::unique_ptr<WebSocketProtocol> WebSocketProtocol::make(Peer& peer, Request request,
+                                                           const WebSocketRoute& route, Refusal& refusal) {
   std::string subprotocol = choose_subprotocol(request, route.subprotocols);
   auto handle = std::make_shared<WebSocketHandle>(std::move(request), std::move(subprotocol));
   auto session = route.handler(handle->request(), handle, refusal);
   if (!session) return nullptr;
-  return std::unique_ptr<WebSocketProtocol>(new WebSocketProtocol(peer, std::move(handle), std::move(session)));
+  return std::unique_ptr<WebSocketProtocol>(
+      new WebSocketProtocol(peer, std::move(handle), std::move(session)));
 }
 
 WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle> handle,
@@ -127,7 +130,8 @@ void WebSocketProtocol::close(std::uint16_t code, std::string_view reason) {
   if (session_ended_ || engine_->state() != WebSocketEngine::State::kOpen) return;
   engine_->close(code, reason);
   close_by_ = peer_.context().now + peer_.context().config.limits.close_timeout;
-  // Some codes end the connection at once. The session may be the caller, so its on_close waits for a clean stack.
+  // Some codes end the connection at once. The session may be the caller, so its on_close waits for a clean
+  // stack.
   if (engine_->state() != WebSocketEngine::State::kClosed) return;
   const auto& limits = peer_.context().config.limits;
   peer_.finish(limits.close_timeout, limits.close_timeout);

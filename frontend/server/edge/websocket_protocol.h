@@ -58,7 +58,8 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
   std::size_t pending_bytes() const { return peer_.pending_bytes(); }
 
  private:
-  WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle> handle, std::unique_ptr<WebSocketSession> session);
+  WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle> handle,
+                    std::unique_ptr<WebSocketSession> session);
 
   void on_output(std::string_view bytes) override;
   void on_handshake() override;

@@ -376,7 +376,8 @@ TEST(Core, KeepsWhatAStreamShowedOverARestartOfTheWholeFleet) {
   bench.submit(asked);
   const auto search = bench.lease("i");
   auto found = followed_by("generate");
-  found.events = {{search->stream.next_seq, search->stream.next_seq, StreamEventKind::kSources, 0, "sources"}};
+  found.events = {
+      {search->stream.next_seq, search->stream.next_seq, StreamEventKind::kSources, 0, "sources"}};
   bench.result("i", *search, found);
   const auto lease = bench.lease("w");
   Outcome released;

@@ -14,12 +14,13 @@ constexpr ListenScope kEverywhere{false, true};
 
 TEST(AccessPolicy, AllowsLoopbackAndConfiguredHosts) {
   AccessPolicy policy({"Docs.Example.org", "fd00::1"}, {}, "");
-  for (const auto* host : {"localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:8000", "127.9.9.9", "[::1]:8000",
-                           "docs.example.org:443", "[fd00::1]:8000"}) {
+  for (const auto* host : {"localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:8000", "127.9.9.9",
+                           "[::1]:8000", "docs.example.org:443", "[fd00::1]:8000"}) {
     EXPECT_TRUE(policy.host_allowed(host, kLoopback)) << host;
   }
-  for (const auto* host : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5", "", ":8000",
-                           "local host", "[::1", "localhost:80x", "localhost@evil.example", "127.0.0.1,evil"}) {
+  for (const auto* host :
+       {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.5", "", ":8000",
+        "local host", "[::1", "localhost:80x", "localhost@evil.example", "127.0.0.1,evil"}) {
     EXPECT_FALSE(policy.host_allowed(host, kLoopback)) << host;
   }
   EXPECT_TRUE(policy.host_allowed("192.168.1.5:8000", kEverywhere));

@@ -75,7 +75,8 @@ void RunningEdge::run(std::function<void()> task) {
   done.get_future().wait();
 }
 
-Client::Client(std::uint16_t port, std::size_t receive_buffer) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+Client::Client(std::uint16_t port, std::size_t receive_buffer)
+    : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const timeval patience{kPatienceSeconds, 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
@@ -202,18 +203,22 @@ std::string masked_frame(int opcode, std::string_view payload, bool final) {
     out.push_back(static_cast<char>(payload.size() & 0xFF));
   } else {
     out.push_back(static_cast<char>(0x80 | 127));
-    for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>((payload.size() >> shift) & 0xFF));
+    for (int shift = 56; shift >= 0; shift -= 8)
+      out.push_back(static_cast<char>((payload.size() >> shift) & 0xFF));
   }
   constexpr std::array<char, 4> kMask{0x12, 0x34, 0x56, 0x78};
   out.append(kMask.data(), kMask.size());
-  for (std::size_t i = 0; i < payload.size(); ++i) out.push_back(static_cast<char>(payload[i] ^ kMask[i % 4]));
+  for (std::size_t i = 0; i < payload.size(); ++i)
+    out.push_back(static_cast<char>(payload[i] ^ kMask[i % 4]));
   return out;
 }
 
-WsClient::WsClient(std::uint16_t port, std::string_view target, std::string_view headers, std::size_t receive_buffer)
+WsClient::WsClient(std::uint16_t port, std::string_view target, std::string_view headers,
+                   std::size_t receive_buffer)
     : client_(port, receive_buffer) {
   std::string request = "GET " + std::string(target) + " HTTP/1.1\r\n";
-  if (headers.find("Host:") == std::string_view::npos) request += "Host: localhost:" + std::to_string(port) + "\r\n";
+  if (headers.find("Host:") == std::string_view::npos)
+    request += "Host: localhost:" + std::to_string(port) + "\r\n";
   request.append(headers);
   request +=
       "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"

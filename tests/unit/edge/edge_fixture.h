@@ -23,7 +23,8 @@ using Routes = std::function<void(Router&)>;
 
 class RunningEdge {
  public:
-  explicit RunningEdge(const Routes& routes, EdgeConfig config = {});  // listens on 127.0.0.1:0 unless told otherwise
+  explicit RunningEdge(const Routes& routes,
+                       EdgeConfig config = {});  // listens on 127.0.0.1:0 unless told otherwise
   ~RunningEdge();
 
   std::uint16_t port() const { return ports_.front(); }
@@ -41,7 +42,7 @@ class RunningEdge {
 };
 
 struct HttpAnswer {
-  int status = 0;  // 0: the connection ended before a whole answer
+  int status = 0;                              // 0: the connection ended before a whole answer
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
 };
@@ -69,8 +70,8 @@ class Client {
 };
 
 // One request with one answer on a connection of its own; Host is filled in.
-HttpAnswer fetch(std::uint16_t port, std::string_view method, std::string_view target, std::string_view body = {},
-                 std::string_view headers = {});
+HttpAnswer fetch(std::uint16_t port, std::string_view method, std::string_view target,
+                 std::string_view body = {}, std::string_view headers = {});
 
 struct Frame {
   int opcode = -1;  // -1: the connection ended

@@ -54,7 +54,8 @@ TEST(EdgeHttp, AnswersPipelinedRequestsThatAreAnsweredLater) {
   std::vector<ResponderPtr> waiting;
   RunningEdge edge([&](Router& router) {
     plain_routes(router);
-    router.route("GET", "/api/later", [&](Request, ResponderPtr responder) { waiting.push_back(std::move(responder)); });
+    router.route("GET", "/api/later",
+                 [&](Request, ResponderPtr responder) { waiting.push_back(std::move(responder)); });
   });
   Client client(edge.port());
   client.send(get("/api/later") + get("/api/hello?name=2"));
@@ -99,7 +100,9 @@ TEST(EdgeHttp, NamesAllowedMethodsAndUnknownPaths) {
   EXPECT_EQ(wrong.headers.at("allow"), "GET, HEAD");
   const auto missing = fetch(edge.port(), "GET", "/api/nothing", {}, "Accept: text/html\r\n");
   EXPECT_EQ(missing.status, 404);
-  EXPECT_EQ(missing.body, R"({"error":{"code":"not_found","message":"There is nothing at this address.","retryable":false}})");
+  EXPECT_EQ(
+      missing.body,
+      R"({"error":{"code":"not_found","message":"There is nothing at this address.","retryable":false}})");
   const auto page = fetch(edge.port(), "GET", "/nothing", {}, "Accept: text/html\r\n");
   EXPECT_EQ(page.status, 404);
   EXPECT_EQ(page.headers.at("content-type"), "text/html; charset=utf-8");
@@ -136,7 +139,8 @@ TEST(EdgeHttp, RefusesBodiesBeyondTheLimitAndTheClientSeesIt) {
 TEST(EdgeHttp, KeepsTheConnectionAfterASmallRefusedBody) {
   RunningEdge edge(plain_routes);
   Client client(edge.port());
-  client.send("POST /api/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello" + get("/api/hello"));
+  client.send("POST /api/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello" +
+              get("/api/hello"));
   EXPECT_EQ(client.answer().status, 404);
   EXPECT_EQ(client.answer().body, "hello nobody");
 }
@@ -153,7 +157,9 @@ TEST(EdgeHttp, RefusesWhatIsMalformed) {
       {"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n\r\n", 400},
       {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400},
-      {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n",
+       400},
       {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 400},
       {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
       {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nExpect: magic\r\nContent-Length: 1\r\n\r\nx", 417},

@@ -12,7 +12,8 @@ namespace answermill::frontend::test {
 namespace {
 
 void hello(Router& router) {
-  router.route("GET", "/hello", [](Request, ResponderPtr responder) { responder->send(200, "text/plain", "hello"); });
+  router.route("GET", "/hello",
+               [](Request, ResponderPtr responder) { responder->send(200, "text/plain", "hello"); });
 }
 
 TEST(Listener, ParsesAddresses) {
@@ -20,8 +21,8 @@ TEST(Listener, ParsesAddresses) {
   EXPECT_EQ(parse_listen("[::1]:8000")->host, "::1");
   EXPECT_EQ(parse_listen(":8000")->host, "");
   EXPECT_EQ(parse_listen("*:0")->host, "");
-  for (const auto* bad : {"", "8000", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1:8000", "[]:1",
-                          "a b:1", "http://localhost:1"}) {
+  for (const auto* bad : {"", "8000", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1:8000",
+                          "[]:1", "a b:1", "http://localhost:1"}) {
     EXPECT_FALSE(parse_listen(bad).has_value()) << bad;
   }
 }

@@ -39,14 +39,16 @@ TEST(Uri, ReadsQueries) {
 TEST(RouteTable, PrefersLiteralsAndTheRightProtocol) {
   RouteTable table;
   int called = 0;
-  const auto handler = [&called](int number) { return [&called, number](Request, ResponderPtr) { called = number; }; };
+  const auto handler = [&called](int number) {
+    return [&called, number](Request, ResponderPtr) { called = number; };
+  };
   table.route("GET", "/a/{x}", handler(1));
   table.route("GET", "/a/b", handler(2));
   table.websocket("/a/b", {}, nullptr);
   const auto call = [&](std::vector<std::string> segments) {
     const auto match = table.match("GET", segments, false);
     if (match.action == nullptr) return 0;
-    std::get<Handler>(*match.action)(Request{}, nullptr);
+    std::get<Handler> (*match.action)(Request{}, nullptr);
     return called;
   };
   EXPECT_EQ(call({"a", "c"}), 1);

@@ -49,7 +49,8 @@ TEST(EdgeStaticFiles, ServesThePageWithItsHeaders) {
   EXPECT_EQ(index.headers.at("x-frame-options"), "DENY");
   const std::string& policy = index.headers.at("content-security-policy");
   EXPECT_NE(policy.find("default-src 'self'"), std::string::npos);
-  EXPECT_NE(policy.find("connect-src 'self' ws://localhost:" + std::to_string(edge.port())), std::string::npos);
+  EXPECT_NE(policy.find("connect-src 'self' ws://localhost:" + std::to_string(edge.port())),
+            std::string::npos);
   EXPECT_EQ(policy.find("unsafe"), std::string::npos);
   EXPECT_EQ(fetch(edge.port(), "GET", "/index.html").body, index.body);
   EXPECT_EQ(fetch(edge.port(), "HEAD", "/").headers.at("content-length"), std::to_string(index.body.size()));
@@ -80,7 +81,8 @@ TEST(EdgeStaticFiles, ServesNothingElse) {
   EdgeConfig config;
   config.static_root = page.root();
   RunningEdge edge({}, config);
-  for (const auto* path : {"/../etc/passwd", "/assets/..%2f..%2fetc/passwd", "/assets/", "/some/page", "//"}) {
+  for (const auto* path :
+       {"/../etc/passwd", "/assets/..%2f..%2fetc/passwd", "/assets/", "/some/page", "//"}) {
     EXPECT_EQ(fetch(edge.port(), "GET", path).status, 404) << path;
   }
   EXPECT_EQ(fetch(edge.port(), "POST", "/favicon.svg", "x").status, 405);

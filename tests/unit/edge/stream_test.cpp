@@ -96,7 +96,8 @@ TEST(EdgeStream, PacesAHandlerThatWaitsForDrain) {
   std::atomic<std::size_t> most{0};
   RunningEdge edge([&](Router& router) {
     router.route("GET", "/s", [&](Request, ResponderPtr responder) {
-      auto stream = responder->stream(200, "application/octet-stream", {{"Content-Length", std::to_string(kTotal)}});
+      auto stream =
+          responder->stream(200, "application/octet-stream", {{"Content-Length", std::to_string(kTotal)}});
       auto left = std::make_shared<std::size_t>(kTotal);
       const auto fill = [stream, left, &most] {
         while (*left > 0 && stream->pending_bytes() < 256 * 1024) {

@@ -18,9 +18,7 @@ Routes echo_routes() {
   return [](Router& router) { router.websocket("/ws", {"answermill.v1", "other"}, echo()); };
 }
 
-std::string close_payload(int code) {
-  return {static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)};
-}
+std::string close_payload(int code) { return {static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)}; }
 
 TEST(EdgeWebSocket, EchoesTextAndBinaryOfAllLengths) {
   RunningEdge edge(echo_routes());
@@ -66,11 +64,12 @@ TEST(EdgeWebSocket, AgreesOnASubprotocol) {
 TEST(EdgeWebSocket, RefusesBadHandshakes) {
   RunningEdge edge([](Router& router) {
     router.websocket("/ws", {}, echo());
-    router.websocket("/no", {}, [](const Request&, std::shared_ptr<WebSocket>,
-                                   Refusal& refusal) -> std::unique_ptr<WebSocketSession> {
-      refusal = {400, "user_id is missing"};
-      return nullptr;
-    });
+    router.websocket("/no", {},
+                     [](const Request&, std::shared_ptr<WebSocket>,
+                        Refusal& refusal) -> std::unique_ptr<WebSocketSession> {
+                       refusal = {400, "user_id is missing"};
+                       return nullptr;
+                     });
   });
   const auto refused = WsClient(edge.port(), "/no").handshake();
   EXPECT_EQ(refused.status, 400);
@@ -134,15 +133,15 @@ TEST(EdgeWebSocket, ReportsALostClientAs1006) {
 TEST(EdgeWebSocket, NamesViolationsAndTheClientSeesThem) {
   RunningEdge edge(echo_routes());
   const std::vector<std::pair<std::string, int>> cases = {
-      {std::string("\x81\x05hello", 7), 1002},                                           // not masked
-      {masked_frame(3, "x"), 1002},                                                      // reserved opcode
-      {std::string(1, '\xC1') + masked_frame(1, "x").substr(1), 1002},                   // reserved bit
-      {masked_frame(0, "x"), 1002},                                                      // nothing to continue
-      {masked_frame(9, std::string(126, 'x')), 1002},                                    // long control frame
-      {masked_frame(1, "\xFF\xFE"), 1007},                                               // not UTF-8
-      {masked_frame(1, std::string(1'048'577, 'x')), 1009},                              // too large
+      {std::string("\x81\x05hello", 7), 1002},                          // not masked
+      {masked_frame(3, "x"), 1002},                                     // reserved opcode
+      {std::string(1, '\xC1') + masked_frame(1, "x").substr(1), 1002},  // reserved bit
+      {masked_frame(0, "x"), 1002},                                     // nothing to continue
+      {masked_frame(9, std::string(126, 'x')), 1002},                   // long control frame
+      {masked_frame(1, "\xFF\xFE"), 1007},                              // not UTF-8
+      {masked_frame(1, std::string(1'048'577, 'x')), 1009},             // too large
       {masked_frame(1, std::string(700'000, 'x'), false) + masked_frame(0, std::string(700'000, 'x')), 1009},
-      {masked_frame(8, close_payload(1005)), 1002},                                      // not a code to send
+      {masked_frame(8, close_payload(1005)), 1002},  // not a code to send
   };
   const std::string more = masked_frame(1, std::string(1'000'000, 'y'));
   for (const auto& [bytes, code] : cases) {
@@ -261,12 +260,13 @@ TEST(EdgeWebSocket, HandlesOutliveTheirConnection) {
   std::shared_ptr<WebSocket> kept;
   std::promise<void> closed;
   RunningEdge edge([&](Router& router) {
-    router.websocket("/ws", {}, [&](const Request& request, std::shared_ptr<WebSocket> socket, Refusal& refusal) {
-      kept = socket;
-      ScriptedSession session;
-      session.close = [&](std::uint16_t) { closed.set_value(); };
-      return scripted(session)(request, std::move(socket), refusal);
-    });
+    router.websocket("/ws", {},
+                     [&](const Request& request, std::shared_ptr<WebSocket> socket, Refusal& refusal) {
+                       kept = socket;
+                       ScriptedSession session;
+                       session.close = [&](std::uint16_t) { closed.set_value(); };
+                       return scripted(session)(request, std::move(socket), refusal);
+                     });
   });
   WsClient client(edge.port(), "/ws?user=7");
   client.client().close();
@@ -290,10 +290,11 @@ TEST(EdgeWebSocket, ServesAThousandConnections) {
   }
   std::vector<std::shared_ptr<WebSocket>> all;
   RunningEdge edge([&](Router& router) {
-    router.websocket("/ws", {}, [&](const Request& request, std::shared_ptr<WebSocket> socket, Refusal& refusal) {
-      all.push_back(socket);
-      return echo()(request, std::move(socket), refusal);
-    });
+    router.websocket("/ws", {},
+                     [&](const Request& request, std::shared_ptr<WebSocket> socket, Refusal& refusal) {
+                       all.push_back(socket);
+                       return echo()(request, std::move(socket), refusal);
+                     });
   });
   std::vector<std::unique_ptr<WsClient>> clients;
   for (int i = 0; i < 1000; ++i) clients.push_back(std::make_unique<WsClient>(edge.port(), "/ws"));

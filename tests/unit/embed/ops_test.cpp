@@ -14,7 +14,8 @@ messages::EmbedChunks chunks(std::size_t count) {
   work.total_pages = 9;
   work.pages = {{1, "page text"}};
   for (std::size_t i = 0; i < count; ++i) {
-    work.chunks.push_back({"d.1." + std::to_string(i + 1), 1, static_cast<std::uint32_t>(i + 1), 0, 4, "Head", "paragraph", "text"});
+    work.chunks.push_back({"d.1." + std::to_string(i + 1), 1, static_cast<std::uint32_t>(i + 1), 0, 4, "Head",
+                           "paragraph", "text"});
   }
   return work;
 }

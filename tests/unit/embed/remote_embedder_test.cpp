@@ -10,8 +10,9 @@ namespace answermill::embed {
 namespace {
 
 std::string reply(int status, const std::string& body) {
-  return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+  return "HTTP/1.1 " + std::to_string(status) +
+         " X\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\nConnection: close\r\n\r\n" + body;
 }
 
 const char kTwo[] = R"({"data":[{"index":0,"embedding":[1,0]},{"index":1,"embedding":[0,1]}]})";
@@ -19,7 +20,8 @@ const char kOne[] = R"({"data":[{"index":0,"embedding":[3,4]}]})";
 
 class RemoteEmbedder : public testing::Test {
  protected:
-  Result<std::vector<float>> embed(http::LocalServer& server, std::vector<std::string> texts, CancelFlag flag = {}) {
+  Result<std::vector<float>> embed(http::LocalServer& server, std::vector<std::string> texts,
+                                   CancelFlag flag = {}) {
     config_.base_url = server.url() + "/v1/";
     config_.first_retry = std::chrono::milliseconds(1);
     const auto embedder = make_remote_embedder(client_, config_);
@@ -85,7 +87,8 @@ TEST_F(RemoteEmbedder, RefusesAnotherDimensionThanConfigured) {
 
 TEST_F(RemoteEmbedder, StopsWhenCancelled) {
   http::LocalServer server([&](http::Connection& c) { c.read_request(); });
-  EXPECT_EQ(embed(server, {"a"}, std::make_shared<std::atomic<bool>>(true)).error().code, ErrorCode::kCancelled);
+  EXPECT_EQ(embed(server, {"a"}, std::make_shared<std::atomic<bool>>(true)).error().code,
+            ErrorCode::kCancelled);
 }
 
 }  // namespace

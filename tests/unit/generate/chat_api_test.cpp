@@ -27,7 +27,8 @@ TEST(ChatApi, ReadsChunks) {
   ASSERT_TRUE(chunk);
   EXPECT_EQ(chunk->text, "Hi");
   EXPECT_TRUE(parse_chat_chunk(R"({"choices":[{"delta":{"reasoning_content":"hm"}}]})")->thinking);
-  EXPECT_EQ(parse_chat_chunk(R"({"choices":[{"delta":{},"finish_reason":"length"}]})")->finish_reason, "length");
+  EXPECT_EQ(parse_chat_chunk(R"({"choices":[{"delta":{},"finish_reason":"length"}]})")->finish_reason,
+            "length");
   const auto usage = parse_chat_chunk(R"({"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3}})");
   EXPECT_TRUE(usage->has_usage);
   EXPECT_EQ(usage->output_tokens, 3U);
@@ -35,7 +36,8 @@ TEST(ChatApi, ReadsChunks) {
   EXPECT_EQ(parse_chat_chunk(R"({"choices":[{"message":{"content":"all"}}]})")->text, "all");
   EXPECT_FALSE(parse_chat_chunk("nonsense"));
   EXPECT_TRUE(parse_chat_chunk("{\"choices\":[{\"delta\":{\"content\":\"\xF0\x9F\"}}]}"));
-  for (const char* odd : {"[]", "1", "null", "{}", R"({"choices":5})", R"({"choices":[1]})", R"({"choices":[{"delta":7}]})"}) {
+  for (const char* odd :
+       {"[]", "1", "null", "{}", R"({"choices":5})", R"({"choices":[1]})", R"({"choices":[{"delta":7}]})"}) {
     const auto parsed = parse_chat_chunk(odd);
     EXPECT_TRUE(!parsed || parsed->text.empty()) << odd;
   }

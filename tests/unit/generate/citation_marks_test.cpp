@@ -25,7 +25,9 @@ TEST(MarkScanner, LeavesOtherBracketsAlone) {
 }
 
 TEST(MarkScanner, FindsTheSameAtEverySplit) {
-  const std::string text = "Gr\xC3\xBC\xC3\x9F" "e [1], [2,3] [x][ 40 ] [[7]][12345] end [9";
+  const std::string text =
+      "Gr\xC3\xBC\xC3\x9F"
+      "e [1], [2,3] [x][ 40 ] [[7]][12345] end [9";
   const auto whole = scan({text});
   ASSERT_EQ(whole.size(), 5U);
   for (std::size_t i = 0; i <= text.size(); ++i) {

@@ -6,7 +6,8 @@ namespace answermill::generate {
 namespace {
 
 // The text shown at the end, when the continuation comes in pieces of `size` bytes.
-std::string join(const std::string& prefix, const std::string& said, std::size_t size, bool* rewound = nullptr) {
+std::string join(const std::string& prefix, const std::string& said, std::size_t size,
+                 bool* rewound = nullptr) {
   Continuation continuation(prefix);
   std::string shown = prefix;
   const auto apply = [&](const Continuation::Step& step) {
@@ -26,7 +27,8 @@ TEST(Continuation, PassesEverythingWithoutAPrefix) {
 }
 
 TEST(Continuation, JoinsEveryKindOfAnswerAtEverySplit) {
-  const std::string whole = "Revenue was 34 million in 2022 [1]. It fell by 3 percent against the year before [2].";
+  const std::string whole =
+      "Revenue was 34 million in 2022 [1]. It fell by 3 percent against the year before [2].";
   for (std::size_t cut = 1; cut < whole.size(); ++cut) {
     const std::string prefix = whole.substr(0, cut);
     for (const std::size_t size : {1U, 3U, 7U, 1000U}) {
@@ -37,7 +39,8 @@ TEST(Continuation, JoinsEveryKindOfAnswerAtEverySplit) {
 }
 
 TEST(Continuation, DropsARepeatedUnfinishedSentence) {
-  EXPECT_EQ(join("First one. Then the cat sat", "Then the cat sat on the mat.", 2), "First one. Then the cat sat on the mat.");
+  EXPECT_EQ(join("First one. Then the cat sat", "Then the cat sat on the mat.", 2),
+            "First one. Then the cat sat on the mat.");
 }
 
 TEST(Continuation, KeepsATextThatRepeatsItself) {
@@ -55,7 +58,9 @@ TEST(Continuation, RewindsForAnotherAnswer) {
   EXPECT_TRUE(rewound);
 }
 
-TEST(Continuation, KeepsThePrefixWhenNothingFollows) { EXPECT_EQ(join("Whole answer [1].", "", 1), "Whole answer [1]."); }
+TEST(Continuation, KeepsThePrefixWhenNothingFollows) {
+  EXPECT_EQ(join("Whole answer [1].", "", 1), "Whole answer [1].");
+}
 
 }  // namespace
 }  // namespace answermill::generate

@@ -31,9 +31,10 @@ std::string text_of(const QuotedAnswer& answer) {
 }
 
 TEST(Extractive, QuotesTheAnsweringSentenceFirst) {
-  const auto w = work("When was the lighthouse built?",
-                      {"The lighthouse stands on a rock. It was painted in red. Fish is sold nearby.",
-                       "The café is new. The lighthouse was built in 1857 by order of the king. Boats pass."});
+  const auto w =
+      work("When was the lighthouse built?",
+           {"The lighthouse stands on a rock. It was painted in red. Fish is sold nearby.",
+            "The café is new. The lighthouse was built in 1857 by order of the king. Boats pass."});
   const auto answer = quote_answer(w);
   EXPECT_EQ(answer.mode, "quoting");
   ASSERT_GE(answer.steps.size(), 2U);
@@ -43,7 +44,8 @@ TEST(Extractive, QuotesTheAnsweringSentenceFirst) {
 
 TEST(Extractive, EveryCitationIsExact) {
   const auto w = work("How much were net sales and what is the größte number?",
-                      {"Größe.\nNet sales 34,229 35,355\nCost of sales 19,232 18,795", "The größte number is ∞. Net sales grew."});
+                      {"Größe.\nNet sales 34,229 35,355\nCost of sales 19,232 18,795",
+                       "The größte number is ∞. Net sales grew."});
   const auto answer = quote_answer(w);
   const std::string text = text_of(answer);
   std::size_t cited = 0;
@@ -66,7 +68,9 @@ TEST(Extractive, EveryCitationIsExact) {
 }
 
 TEST(Extractive, QuotesTheTableLine) {
-  const auto answer = quote_answer(work("What was the cost of sales?", {"Year 2022 2021\nNet sales 34,229 35,355\nCost of sales 19,232 18,795\nTaxes 10 20"}));
+  const auto answer = quote_answer(
+      work("What was the cost of sales?",
+           {"Year 2022 2021\nNet sales 34,229 35,355\nCost of sales 19,232 18,795\nTaxes 10 20"}));
   EXPECT_EQ(answer.steps.at(1).text, "Cost of sales 19,232 18,795 [1]");
 }
 
@@ -77,22 +81,27 @@ TEST(Extractive, SaysSoWhenNothingIsFound) {
   EXPECT_FALSE(none.steps[0].citation);
   EXPECT_EQ(quote_answer(work("What?", {})).mode, "nothing_found");
   EXPECT_EQ(nothing_found_text({}), "Nothing was found: there are no searchable pages here yet.");
-  EXPECT_EQ(nothing_found_text({3, 9, 1, 1}), "Nothing about this was found in the 3 of 9 pages that are searchable so far.");
+  EXPECT_EQ(nothing_found_text({3, 9, 1, 1}),
+            "Nothing about this was found in the 3 of 9 pages that are searchable so far.");
 }
 
 TEST(Extractive, ShortFollowUpsSeeTheQuestionBefore) {
-  auto w = work("And in Hamburg?", {"The harbour of Bremen opened in 1827. The harbour of Hamburg opened in 1189. Hamburg has a zoo."});
+  auto w = work(
+      "And in Hamburg?",
+      {"The harbour of Bremen opened in 1827. The harbour of Hamburg opened in 1189. Hamburg has a zoo."});
   w.request.history = {{"user", "When was the harbour of Bremen opened?"}, {"assistant", "In 1827 [1]."}};
   EXPECT_EQ(quote_answer(w).steps.at(1).text, "The harbour of Hamburg opened in 1189. [1]");
 }
 
 TEST(Extractive, ShowsTheSameThingOnce) {
-  const auto answer = quote_answer(work("Who founded the mill?", {"Anna Berg founded the mill in 1901.", "Anna Berg founded the mill in 1901."}));
+  const auto answer = quote_answer(work("Who founded the mill?", {"Anna Berg founded the mill in 1901.",
+                                                                  "Anna Berg founded the mill in 1901."}));
   EXPECT_EQ(answer.steps.size(), 2U);
 }
 
 TEST(Extractive, WorksWithoutSpacesBetweenWords) {
-  const auto answer = quote_answer(work("北京的人口是多少？", {"上海在东部。北京的人口是两千万。广州很热。"}));
+  const auto answer =
+      quote_answer(work("北京的人口是多少？", {"上海在东部。北京的人口是两千万。广州很热。"}));
   EXPECT_EQ(answer.steps.at(1).text, "北京的人口是两千万。 [1]");
 }
 

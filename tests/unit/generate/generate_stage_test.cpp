@@ -58,7 +58,8 @@ struct Answered {
   messages::AnswerMeta meta;
 };
 
-runtime::Job job(const std::string& id, const std::string& model, const std::string& shown, bool passages = true) {
+runtime::Job job(const std::string& id, const std::string& model, const std::string& shown,
+                 bool passages = true) {
   messages::GenerateAnswer work;
   work.request.question = "Which colour has the barn door?";
   work.request.model = model;
@@ -137,7 +138,8 @@ TEST(QuotingStage, QuotesAndResumesByteExactly) {
     ASSERT_EQ(again.handle->citations_.size(), 1U);
   }
   auto seen = job("a", "", text);
-  seen.stream.events.push_back({1, 1, StreamEventKind::kCitation, 0, messages::encode(whole.handle->citations_[0])});
+  seen.stream.events.push_back(
+      {1, 1, StreamEventKind::kCitation, 0, messages::encode(whole.handle->citations_[0])});
   EXPECT_TRUE(run(*stage, std::move(seen)).handle->citations_.empty());
   EXPECT_EQ(run(*stage, job("a", "", "Something else")).handle->text_, text);
 }
@@ -239,8 +241,9 @@ TEST_F(GenerateStage, CancelClosesTheUpstreamConnectionAtOnce) {
   const auto handle = std::make_shared<FakeHandle>("");
   stage->start(job("c", "slow-20tps-cancel", ""), handle);
   handle->first_.get_future().get();
-  const auto cancelled_at =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto cancelled_at = std::chrono::duration_cast<std::chrono::milliseconds>(
+                                std::chrono::system_clock::now().time_since_epoch())
+                                .count();
   handle->cancelled_ = true;
   stage->cancel("c");
   handle->outcome_.get_future().get();

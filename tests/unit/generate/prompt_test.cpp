@@ -27,7 +27,8 @@ TEST(Prompt, HasRulesPassagesAndQuestion) {
 TEST(Prompt, BoundsTheConversationToItsNewestTurns) {
   auto w = work();
   for (int i = 0; i < 30; ++i) {
-    w.request.history.push_back({i % 2 == 0 ? "user" : "assistant", "turn " + std::to_string(i) + std::string(3000, 'x')});
+    w.request.history.push_back(
+        {i % 2 == 0 ? "user" : "assistant", "turn " + std::to_string(i) + std::string(3000, 'x')});
   }
   const auto prompt = build_prompt(w, "");
   EXPECT_LE(prompt.size(), 10U);

@@ -9,7 +9,8 @@ namespace {
 
 std::vector<std::string> pieces(std::string_view text) {
   std::vector<std::string> out;
-  for (const Piece& piece : split_pieces(text)) out.emplace_back(text.substr(piece.begin, piece.end - piece.begin));
+  for (const Piece& piece : split_pieces(text))
+    out.emplace_back(text.substr(piece.begin, piece.end - piece.begin));
   return out;
 }
 
@@ -26,7 +27,8 @@ TEST(Sentences, KeepsAbbreviationsNumbersAndInitialsTogether) {
 }
 
 TEST(Sentences, GivesTableRowsOneByOne) {
-  const std::string text = "Year ended December 31\nNet sales $ 34,229 $ 35,355\nCost of sales 19,232 18,795\nTotal 1 2";
+  const std::string text =
+      "Year ended December 31\nNet sales $ 34,229 $ 35,355\nCost of sales 19,232 18,795\nTotal 1 2";
   const auto found = split_pieces(text);
   ASSERT_EQ(found.size(), 4U);
   EXPECT_TRUE(found[1].tabular);

@@ -22,7 +22,8 @@ Request get(const std::string& url) {
 
 TEST(HttpClient, FetchesStatusHeadersAndBody) {
   LocalServer server([](Connection& c) {
-    while (!c.read_request().empty()) c.write("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nX-A: b\r\n\r\nnone");
+    while (!c.read_request().empty())
+      c.write("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nX-A: b\r\n\r\nnone");
   });
   Client client;
   for (int i = 0; i < 3; ++i) {
@@ -90,8 +91,9 @@ TEST(HttpClient, CancelClosesTheConnectionAtOnce) {
   Client client;
   std::promise<void> started;
   std::promise<Result<int>> done;
-  const Handle handle = client.start(get(server.url()), {nullptr, [&](std::string_view) { started.set_value(); },
-                                                         [&](Result<int> status) { done.set_value(std::move(status)); }});
+  const Handle handle =
+      client.start(get(server.url()), {nullptr, [&](std::string_view) { started.set_value(); },
+                                       [&](Result<int> status) { done.set_value(std::move(status)); }});
   started.get_future().get();
   const auto before = steady_clock::now();
   client.cancel(handle);
@@ -153,7 +155,8 @@ TEST(HttpClient, EndsWhatStillRunsWhenDestroyed) {
   {
     Client client;
     std::promise<void> accepted;
-    client.start(get(server.url()), {nullptr, nullptr, [&](Result<int> status) { done.set_value(std::move(status)); }});
+    client.start(get(server.url()),
+                 {nullptr, nullptr, [&](Result<int> status) { done.set_value(std::move(status)); }});
     client.post([&] { accepted.set_value(); });
     accepted.get_future().get();
   }
@@ -179,9 +182,7 @@ TEST(HttpClient, RunsHundredsAtOnce) {
   EXPECT_EQ(good, kRequests);
 }
 
-TEST(Url, EncodesAllButUnreserved) {
-  EXPECT_EQ(url_encode("a b/\xC3\xA9~?"), "a%20b%2F%C3%A9~%3F");
-}
+TEST(Url, EncodesAllButUnreserved) { EXPECT_EQ(url_encode("a b/\xC3\xA9~?"), "a%20b%2F%C3%A9~%3F"); }
 
 }  // namespace
 }  // namespace answermill::http

@@ -1,4 +1,5 @@
-// A tiny HTTP server for tests: each accepted connection is handed to a script of the test, on a thread of its own.
+// A tiny HTTP server for tests: each accepted connection is handed to a script of the test, on a thread of
+// its own.
 #pragma once
 
 #include <arpa/inet.h>

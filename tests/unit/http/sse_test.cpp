@@ -28,7 +28,10 @@ TEST(SseParser, IgnoresCommentsUnknownFieldsAndEventsWithoutData) {
 }
 
 TEST(SseParser, SkipsByteOrderMarkOnceAndKeepsIdWithoutNul) {
-  const auto events = parse({"\xEF\xBB\xBF" "data: 1\nid: good\n\n", std::string("id: b\0d\n", 8), "data: 2\n\n"});
+  const auto events =
+      parse({"\xEF\xBB\xBF"
+             "data: 1\nid: good\n\n",
+             std::string("id: b\0d\n", 8), "data: 2\n\n"});
   ASSERT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].data, "1");
   EXPECT_EQ(events[1].id, "good");
@@ -44,11 +47,16 @@ TEST(SseParser, TakesRetryOnlyFromDigits) {
 
 TEST(SseParser, GivesTheSameEventsAtEverySplitAndLineEnding) {
   for (const std::string end : {"\n", "\r", "\r\n"}) {
-    const std::string text = "\xEF\xBB\xBF: c" + end + "event: t" + end + "data: Gr\xC3\xBC\xC3\x9F" "e" + end + "data:" + end +
-                             "id:1" + end + end + end + "data: x" + end + end;
+    const std::string text = "\xEF\xBB\xBF: c" + end + "event: t" + end +
+                             "data: Gr\xC3\xBC\xC3\x9F"
+                             "e" +
+                             end + "data:" + end + "id:1" + end + end + end + "data: x" + end + end;
     const auto whole = parse({text});
     ASSERT_EQ(whole.size(), 2U);
-    EXPECT_EQ(whole[0], (SseEvent{"t", "Gr\xC3\xBC\xC3\x9F" "e\n", "1"}));
+    EXPECT_EQ(whole[0], (SseEvent{"t",
+                                  "Gr\xC3\xBC\xC3\x9F"
+                                  "e\n",
+                                  "1"}));
     for (std::size_t i = 0; i <= text.size(); ++i) {
       for (std::size_t j = i; j <= text.size(); ++j) {
         ASSERT_EQ(parse({text.substr(0, i), text.substr(i, j - i), text.substr(j)}), whole) << i << " " << j;

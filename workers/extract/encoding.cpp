@@ -178,9 +178,8 @@ std::optional<std::string> detect_encoding(std::string_view sample) {
 Decoded decode(const std::string& encoding, std::string_view bytes, std::size_t most_bytes, bool last) {
   if (encoding == "UTF-8") return decode_utf8(bytes, most_bytes, last);
   Decoded out;
-  const iconv_t raw = iconv_open("UTF-8", encoding.c_str());
-  if (raw == reinterpret_cast<iconv_t>(-1))
-    return out;  // NOLINT(performance-no-int-to-ptr): iconv's convention
+  iconv_t raw = iconv_open("UTF-8", encoding.c_str());
+  if (raw == reinterpret_cast<iconv_t>(-1)) return out;
   const std::unique_ptr<std::remove_pointer_t<iconv_t>, IconvClose> handle(raw);
   const std::size_t width = unit_width(encoding);
   out.text.resize(most_bytes);

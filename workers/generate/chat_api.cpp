@@ -33,7 +33,7 @@ std::string said_in(std::string_view body) {
   if (error.is_string()) return error.get<std::string>();
   for (const Json* holder : {&error, &root}) {
     for (const char* name : {"message", "detail"}) {
-      const std::string said = string_of(member(*holder, name));
+      std::string said = string_of(member(*holder, name));
       if (!said.empty()) return said;
     }
   }

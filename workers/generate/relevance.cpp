@@ -97,8 +97,9 @@ void Query::weigh_by(const std::vector<Terms>& texts) {
 void Query::fade(const std::vector<Terms>& names) {
   constexpr double kFaded = 0.3;
   for (auto& [stem, weight] : weights_) {
-    const bool everywhere = std::all_of(names.begin(), names.end(),
-                                        [&](const Terms& name) { return name.counts().count(stem) > 0; });
+    const bool everywhere = std::all_of(names.begin(), names.end(), [&stem = stem](const Terms& name) {
+      return name.counts().count(stem) > 0;
+    });
     if (everywhere) weight *= kFaded;
   }
   normalise();

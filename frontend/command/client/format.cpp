@@ -1,6 +1,7 @@
 #include "frontend/command/client/format.h"
 
 #include <fmt/format.h>
+#include <cmath>
 
 #include <algorithm>
 #include <array>
@@ -35,7 +36,7 @@ std::string format_count(std::uint64_t count) {
 std::string format_duration(std::chrono::milliseconds duration) {
   const double seconds = static_cast<double>(std::max<std::int64_t>(0, duration.count())) / 1000;
   if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);
-  const auto whole = static_cast<std::int64_t>(seconds + 0.5);
+  const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
   return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);

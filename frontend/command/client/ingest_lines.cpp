@@ -1,6 +1,7 @@
 #include "frontend/command/client/ingest_lines.h"
 
 #include <fmt/format.h>
+#include <cmath>
 
 #include <algorithm>
 #include <chrono>
@@ -36,7 +37,7 @@ double fraction(const FileProgress& file) {
 
 std::string bar(double part) {
   const auto filled =
-      static_cast<std::size_t>(std::clamp(part, 0.0, 1.0) * static_cast<double>(kBarWidth) + 0.5);
+      static_cast<std::size_t>(std::lround(std::clamp(part, 0.0, 1.0) * static_cast<double>(kBarWidth)));
   std::string text;
   for (std::size_t at = 0; at < kBarWidth; ++at) text += at < filled ? "█" : "░";
   return text;

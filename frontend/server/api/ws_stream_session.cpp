@@ -126,7 +126,7 @@ void WsStreamSession::start_next() {
   if (waiting_.empty()) return;
   const ws_stream::ClientMessage message = std::move(waiting_.front());
   waiting_.pop_front();
-  chat_.emplace();
+  chat_.emplace(Chat{});
   chat_->exchange.query = message.query;
   chat_->exchange.chatroom_id = message.chatroom_id;
   chat_->exchange.use_personalization = message.use_personalization;

@@ -179,9 +179,9 @@ Status Catalog::finish_drop(std::string_view name) {
   for (const auto& document : *documents) {
     if (auto removed = remove_blob_if_unused(document.blob); !removed) return removed;
   }
-  const Status dropped = name == kDefaultCollection
-                             ? sql::run(database_, "UPDATE collections SET drop_id = '' WHERE name = ?", name)
-                             : sql::run(database_, "DELETE FROM collections WHERE name = ?", name);
+  Status dropped = name == kDefaultCollection
+                       ? sql::run(database_, "UPDATE collections SET drop_id = '' WHERE name = ?", name)
+                       : sql::run(database_, "DELETE FROM collections WHERE name = ?", name);
   if (!dropped) return dropped;
   return transaction->commit();
 }

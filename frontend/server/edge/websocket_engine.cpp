@@ -25,8 +25,10 @@ struct EngineConfig : public websocketpp::config::core {
   using alog_type = websocketpp::log::stub;
   using elog_type = websocketpp::log::stub;
   using rng_type = base::rng_type;
+  // NOLINTNEXTLINE(readability-identifier-naming): websocketpp looks it up by this name
   static constexpr std::size_t connection_read_buffer_size = 2048;
 
+  // NOLINTNEXTLINE(readability-identifier-naming): likewise
   struct transport_config : public base::transport_config {
     using concurrency_type = type::concurrency_type;
     using alog_type = type::alog_type;

@@ -64,8 +64,6 @@ int main(int argc, char** argv) {
     return 1;
   }
 
-  answermill::runtime::block_stop_signals();  // the stage's threads must not take them
-
   const answermill::store::BlobStore blobs(settings.data + "/blobs");
   extract::ExtractorOptions options;
   options.session.page = std::chrono::seconds(settings.page_seconds);

@@ -1,7 +1,6 @@
 #include "workers/runtime/worker.h"
 
-#include <pthread.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -21,12 +20,25 @@ constexpr std::chrono::milliseconds kTick{100};
 constexpr std::chrono::milliseconds kDrainPatience{2500};  // running jobs may finish within this
 constexpr std::chrono::milliseconds kGoodbyeLinger{300};
 
-sigset_t stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  return signals;
+// Written by the signal handler, which may run on any thread; an eventfd's write is async-signal-safe.
+int stop_event = -1;
+
+void on_stop_signal(int) {
+  const std::uint64_t one = 1;
+  (void)!::write(stop_event, &one, sizeof one);
+}
+
+// A descriptor that becomes readable when the process is told to stop. It stays open as long as the process
+// lives, since a late signal may still write to it.
+int watch_stop_signals() {
+  stop_event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  struct sigaction action {};
+  action.sa_handler = on_stop_signal;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return stop_event;
 }
 
 class WorkerLoop : public bus::ConsumerOutput {
@@ -48,9 +60,9 @@ class WorkerLoop : public bus::ConsumerOutput {
     return work_.connect(options.work_endpoint);
   }
 
-  void run(const UniqueFd& signals) {
+  void run(int stop_descriptor) {
     bus::Poller poller;
-    const auto stop = poller.add_descriptor(signals.get());
+    const auto stop = poller.add_descriptor(stop_descriptor);
     poller.add_descriptor(mailbox_.fd());
     poller.add(work_);
     poller.add(events_);
@@ -64,7 +76,7 @@ class WorkerLoop : public bus::ConsumerOutput {
       }
       bus::notify_watchdog();
     }
-    drain(signals);
+    drain();
   }
 
   void send_work(std::string frame) override {
@@ -84,11 +96,8 @@ class WorkerLoop : public bus::ConsumerOutput {
     consumer_.on_tick(Clock::now());
   }
 
-  void drain(const UniqueFd& signals) {
+  void drain() {
     bus::notify_stopping();
-    signalfd_siginfo info{};
-    while (::read(signals.get(), &info, sizeof info) > 0) {
-    }
     consumer_.drain(Clock::now());
     bus::Poller poller;
     poller.add_descriptor(mailbox_.fd());
@@ -111,16 +120,8 @@ class WorkerLoop : public bus::ConsumerOutput {
 
 }  // namespace
 
-void block_stop_signals() {
-  const sigset_t signals = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-}
-
 int run_worker(const WorkerOptions& options, Stage& stage) {
-  block_stop_signals();
-  const sigset_t stop = stop_signals();
-  const UniqueFd signals(::signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
+  const int stop = watch_stop_signals();
   bool idle = false;
   {
     WorkerLoop loop(stage);
@@ -129,7 +130,7 @@ int run_worker(const WorkerOptions& options, Stage& stage) {
       return 1;
     }
     log::info("event=started stage={} slots={} detail=\"{}\"", stage.name(), stage.slots(), stage.detail());
-    loop.run(signals);
+    loop.run(stop);
     idle = loop.idle();
   }
   log::info("event=stopped stage={} idle={}", stage.name(), idle);

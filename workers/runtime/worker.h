@@ -13,11 +13,8 @@ struct WorkerOptions {
   std::string events_endpoint;  // broker's XSUB
 };
 
-// Blocks SIGTERM and SIGINT, so that run_worker() can read them from a descriptor. First thing in main():
-// threads started later inherit it.
-void block_stop_signals();
-
-// Blocks until the worker is told to stop. Returns the process's exit code.
+// Blocks until the worker is told to stop. Returns the process's exit code. Takes over SIGTERM and SIGINT for
+// the whole process: any of its threads may receive them, also those that libraries made before main().
 int run_worker(const WorkerOptions& options, Stage& stage);
 
 }  // namespace answermill::runtime

@@ -103,3 +103,42 @@ def test_the_javascript_class_runs_from_its_on_connection(tmp_path):
     said = run_inside("node", str(file))
     assert "COMPLETE" in said and '"done":true' in said.replace(" ", ""), said
     assert "Pong received" in said
+
+
+CHROMIUM_DRIVER = r"""
+const { chromium } = require('playwright-core');
+const { readFileSync } = require('node:fs');
+(async () => {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  const page = await browser.newPage();
+  await page.goto('http://localhost:8000/');
+  const seen = await page.evaluate(`(() => {
+    ${readFileSync(process.argv[2], 'utf8')}
+    return new Promise((resolve, reject) => {
+      const client = new ChatStreamClient('student123', 'course_tik_01');
+      const chunks = [];
+      client.onConnection = () => client.sendQuery('Jelaskan komponen utama manajemen infrastruktur TI', true, 'room_discussion_001');
+      client.onChunk = (message) => chunks.push(message.chunk);
+      client.onError = (message) => reject(new Error(message.error));
+      client.onCompleteResponse = (message) => {
+        client.maxReconnectAttempts = 0;
+        client.disconnect();
+        resolve({ same: chunks.join('') === message.response, sources: message.sources.length });
+      };
+      client.connect();
+    });
+  })()`);
+  await browser.close();
+  console.log('SEEN', JSON.stringify(seen));
+})().catch((error) => { console.error(error); process.exit(1); });
+"""
+
+
+@pytest.mark.skipif(not Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists(), reason="no Chromium")
+def test_the_javascript_class_runs_in_chromium(tmp_path):
+    program = next(block for block in code_blocks("javascript") if "class ChatStreamClient" in block)
+    (tmp_path / "class.js").write_text(program[:program.index("// Usage Example")])
+    (tmp_path / "drive.cjs").write_text(CHROMIUM_DRIVER)
+    os.environ["NODE_PATH"] = str(ROOT / "tests/node_modules")
+    said = run_inside("node", str(tmp_path / "drive.cjs"), str(tmp_path / "class.js"))
+    assert '"same":true' in said and '"sources":' in said, said

@@ -138,8 +138,8 @@ class SupervisorTest : public ::testing::Test {
   std::size_t consumed = 0;
 };
 
-constexpr const char* kPatient = "echo pid=$$; trap 'echo bye; exit 0' TERM; while :; do sleep 0.05; done";
-constexpr const char* kDeaf = "echo pid=$$; trap '' TERM; while :; do sleep 0.05; done";
+constexpr const char* kPatient = "trap 'echo bye; exit 0' TERM; echo pid=$$; while :; do sleep 0.05; done";
+constexpr const char* kDeaf = "trap '' TERM; echo pid=$$; while :; do sleep 0.05; done";
 
 TEST_F(SupervisorTest, PrefixesOutputAndStopsCleanly) {
   start({shell("broker", kPatient, 1), shell("extract.1", kPatient)});

@@ -115,7 +115,8 @@ class SupervisorTest : public ::testing::Test {
 
   static bool alive(pid_t process) {
     std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(stat)), std::istreambuf_iterator<char>());
+    std::string text;
+    std::getline(stat, text);  // a process that goes meanwhile leaves it empty
     const std::size_t name_end = text.rfind(')');
     return name_end != std::string::npos && text.compare(name_end, 4, ") Z ", 3) != 0;
   }

@@ -67,6 +67,18 @@ bool has_name(std::string_view text) {
   return false;
 }
 
+// The passage began or ended in the middle of this sentence.
+bool is_cut_off(const Candidate& candidate, const Passage& passage) {
+  if (candidate.tabular) return false;
+  const std::string_view text = passage.text;
+  const char first = text[candidate.quote.begin];
+  const char last = text[candidate.quote.end - 1];
+  const bool lower = first >= 'a' && first <= 'z';
+  const bool runs_on = (last >= 'a' && last <= 'z') || last == ',' || last == '-';
+  return (text.find_first_not_of(" \t\n") == candidate.quote.begin && lower) ||
+         (text.find_last_not_of(" \t\n") == candidate.quote.end - 1 && runs_on);
+}
+
 double shape_bonus(std::string_view text, const Candidate& candidate, const AnswerCues& cues) {
   double bonus = 0;
   if (cues.number) bonus += candidate.terms.has_number() ? 0.12 : -0.08;
@@ -119,7 +131,8 @@ void score_all(std::vector<Candidate>& candidates, Query& query, const AnswerCue
     candidate.coverage = query.coverage(candidate.terms);
     candidate.score = candidate.coverage + 0.35 * around[p] +
                       0.1 * query.coverage(Terms(passages[p].heading)) +
-                      0.12 / (1.0 + static_cast<double>(p)) + shape_bonus(text, candidate, cues);
+                      0.12 / (1.0 + static_cast<double>(p)) + shape_bonus(text, candidate, cues) -
+                      (is_cut_off(candidate, passages[p]) ? 0.15 : 0);
   }
 }
 

@@ -15,6 +15,11 @@ double FleetWatch::uptime_seconds() const {
 
 void FleetWatch::changed(const messages::FleetStatus& status) {
   FleetView next = fleet_view(status);
+  if (next.workers["generate"] == 0) {
+    // While it restarts, what it was is the best guess at what it will be.
+    next.mode = view_.mode;
+    next.model = view_.model;
+  }
   const bool same = next.ready == view_.ready && next.workers == view_.workers && next.mode == view_.mode &&
                     next.model == view_.model;
   view_ = std::move(next);

@@ -132,6 +132,7 @@ void NativeSession::ask(const native::ClientMessage& message) {
   question.question = message.question;
   question.collection = message.collection.value_or("");
   question.conversation = message.conversation;
+  question.request_id = message.request_id;
   question.documents = message.documents;
   question.topic = topic_;
   auto stream = std::make_shared<std::string>();

@@ -51,6 +51,7 @@ Result<ClientMessage> parse(std::string_view text) {
   }
   if (!known) return Error{ErrorCode::kInvalidArgument, "There is no message of this \"type\"."};
   message.id = object->text("id");
+  message.request_id = object->text("request_id");
   message.stream = object->text("stream");
   message.after_seq = object->number("after_seq").value_or(0);
   if (object->has("collection")) message.collection = object->text("collection");
@@ -155,7 +156,11 @@ std::string upload_aborted(std::string_view id) { return dump(Json{{"type", "upl
 std::string pong(double timestamp) { return dump(Json{{"type", "pong"}, {"timestamp", timestamp}}); }
 
 std::string fleet(const FleetView& view) {
-  return dump(Json{{"type", "fleet"}, {"ready", view.ready}, {"stages", stage_counts(view)}});
+  return dump(Json{{"type", "fleet"},
+                   {"ready", view.ready},
+                   {"mode", view.mode},
+                   {"model", view.model},
+                   {"stages", stage_counts(view)}});
 }
 
 std::string error(std::string_view id, std::string_view stream, const Error& error) {

@@ -31,6 +31,7 @@ enum class ClientKind {
 struct ClientMessage {
   ClientKind kind = ClientKind::kPing;
   std::string id;
+  std::string request_id;  // ask: the same question again is the same answer
   std::string stream;
   std::uint64_t after_seq = 0;
   std::optional<std::string> collection;

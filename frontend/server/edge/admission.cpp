@@ -27,14 +27,14 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
   if (hosts == 0 && !arrival.http10) return {400, "The request names no host."};
   const std::string_view host = request.header("host");
   if (hosts == 1 && !policy.host_allowed(host, arrival.scope)) {
-    return {403, "This server does not answer for that host name. Allow it with --allowed-host."};
+    return {403, "This server does not answer for that host name. Allow it with --allowed-hosts NAME."};
   }
   if (!arrival.authority.empty() && !policy.host_allowed(arrival.authority, arrival.scope)) {
     return {403, "This server is no proxy."};
   }
   const bool reads = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
   if ((!reads || arrival.upgrade) && !policy.origin_allowed(request.header("origin"), host)) {
-    return {403, "A page of another origin may not do this. Allow it with --allowed-origin."};
+    return {403, "A page of another origin may not do this. Allow it with --allowed-origins URL."};
   }
   const bool open = request.path == "/healthz" || request.path == "/readyz";
   if (!arrival.scope.loopback && !open && !policy.token_presented(request)) {

@@ -81,6 +81,21 @@ TEST_F(SessionsTest, NativeAsksAndStreams) {
   EXPECT_TRUE(world_.hub.viewers[stream()].empty());
 }
 
+TEST_F(SessionsTest, NativeAnswersARepeatedRequestOnce) {
+  const auto session = native();
+  session->on_text(R"({"type":"ask","id":"a","request_id":"r1","question":"What?"})");
+  world_.loop.run();
+  const std::string first = field(socket_->sent.at(0), "stream");
+  const auto again = native();
+  again->on_text(R"({"type":"ask","id":"b","request_id":"r1","question":"What?"})");
+  world_.loop.run();
+  EXPECT_EQ(field(socket_->sent.at(0), "stream"), first);
+  EXPECT_EQ(world_.hub.asked.size(), 1U);
+  again->on_text(R"({"type":"ask","id":"c","request_id":"r1","question":"Something else?"})");
+  world_.loop.run();
+  EXPECT_EQ(field(socket_->sent.back(), "code"), "conflict");
+}
+
 TEST_F(SessionsTest, NativeWaitsForASlowReader) {
   const auto session = native();
   session->on_text(R"({"type":"ask","id":"q","question":"What?"})");

@@ -197,7 +197,7 @@ export class Chat {
   }
 
   private sendAsk({ id, question, collection, conversation }: OpenAsk): void {
-    const ask = { type: 'ask', id, question, collection } as const;
+    const ask = { type: 'ask', id, request_id: id, question, collection } as const;
     this.link.send(conversation === '' ? ask : { ...ask, conversation });
   }
 

@@ -53,8 +53,17 @@ export class Link {
     return this.state === 'online';
   }
 
+  // Follows the fleet: a worker with another model may join at any time.
+  get mode(): string {
+    return this.fleet?.mode || this.welcome?.mode || '';
+  }
+
+  get model(): string {
+    return this.fleet?.model || this.welcome?.model || '';
+  }
+
   get quoting(): boolean {
-    return this.welcome?.mode === 'quoting';
+    return this.mode === 'quoting';
   }
 
   private receive(message: ServerMessage): void {
@@ -63,7 +72,6 @@ export class Link {
       this.state = 'online';
       this.unauthorized = false;
       for (const listener of this.listeners) listener.onWelcome?.();
-      void this.askReady();
       return;
     }
     if (message.type === 'fleet') this.fleet = message;
@@ -74,15 +82,6 @@ export class Link {
     this.state = 'lost';
     for (const listener of this.listeners) listener.onLost?.();
     if (this.welcome === null) void this.askWhy();
-  }
-
-  // Fleet messages tell changes only; this is where they start from.
-  private async askReady(): Promise<void> {
-    const answer: unknown = await fetch('/readyz')
-      .then((response) => response.json())
-      .catch(() => null);
-    const known = answer as Partial<Fleet> | null;
-    if (typeof known?.ready === 'boolean') this.fleet = { type: 'fleet', ready: known.ready, stages: known.stages ?? {} };
   }
 
   // A refused upgrade looks to scripts like any lost connection; plain HTTP says what is wrong.

@@ -179,6 +179,8 @@ export interface Resumed {
 export interface Fleet {
   type: 'fleet';
   ready: boolean;
+  mode?: string;
+  model?: string;
   stages: Record<string, number>;
 }
 
@@ -209,7 +211,7 @@ export type ServerMessage =
 
 export type ClientMessage =
   | { type: 'watch'; collection?: string }
-  | { type: 'ask'; id: string; question: string; collection?: string; conversation?: string; documents?: string[] }
+  | { type: 'ask'; id: string; request_id?: string; question: string; collection?: string; conversation?: string; documents?: string[] }
   | { type: 'cancel'; stream: string }
   | { type: 'resume'; id?: string; stream: string; after_seq: number }
   | { type: 'leave'; stream: string }

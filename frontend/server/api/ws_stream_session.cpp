@@ -177,19 +177,14 @@ void WsStreamSession::pump() {
 
 void WsStreamSession::deliver(const messages::StreamEvent& event) {
   apply_event(chat_->answer, event);
-  if (event.kind == messages::StreamEventKind::kRewind) chat_->rewound = true;
+  if (event.kind == messages::StreamEventKind::kRewind) chat_->shown.rewound();
   if (event.kind == messages::StreamEventKind::kToken) send_chunk();
 }
 
-// Chunks cannot be taken back on this wire. After a rewind only what goes beyond the chunks already sent
-// follows, as long as the new text agrees with them; `response` tells the whole text in any case.
+// Chunks cannot be taken back on this wire; `response` tells the whole text in any case.
 void WsStreamSession::send_chunk() {
-  const std::string& text = chat_->answer.text;
-  if (text.size() <= chat_->sent.size()) return;
-  if (chat_->rewound && text.compare(0, chat_->sent.size(), chat_->sent) != 0) return;
-  const std::string_view chunk = std::string_view(text).substr(chat_->sent.size());
-  send(ws_stream::chat_chunk(chunk, ++chat_->exchange.chunks, now()));
-  chat_->sent.append(chunk);
+  const std::string_view chunk = chat_->shown.more(chat_->answer.text);
+  if (!chunk.empty()) send(ws_stream::chat_chunk(chunk, ++chat_->exchange.chunks, now()));
 }
 
 void WsStreamSession::complete() {

@@ -12,6 +12,7 @@
 
 #include "frontend/server/api/fleet_watch.h"
 #include "frontend/server/api/question_service.h"
+#include "frontend/server/dialects/append_only_text.h"
 #include "frontend/server/dialects/ws_stream.h"
 #include "frontend/server/edge/http.h"
 
@@ -60,8 +61,7 @@ class WsStreamSession final : public WebSocketSession {
     ws_stream::Exchange exchange;
     AnswerView answer;
     std::chrono::steady_clock::time_point began;
-    std::string sent;  // the chunks so far, concatenated
-    bool rewound = false;
+    AppendOnlyText shown;
     std::unique_ptr<StreamReader> reader;
   };
 

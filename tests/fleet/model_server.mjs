@@ -12,6 +12,7 @@
 //   error-500         that status (any), with a message                 error-429-once   …for the first request only
 //   error-midstream   an error object after 3 tokens                    no-usage     rejects stream_options with 400
 //   split-bytes       many scripts, written one byte at a time          no-done      ends without [DONE]
+//   recite-50         what the question orders, "recite WORD N": "WORD.1 WORD.2 … WORD.N" at 50 tokens per second (any)
 //   needs-completion-tokens   rejects max_tokens with 400               empty        no token at all
 //   embed-768         vectors of that many numbers                      embed-shuffled-64   listed out of order
 // A trailing assistant message is continued (prefill), but for restart- and differ-. GET /requests lists what came:
@@ -53,6 +54,10 @@ function tokensOf(model, messages, turn) {
   }
   if (model.startsWith('split')) return scripts.match(/.{1,3}/gsu);
   if (model.startsWith('empty')) return [];
+  if (model.startsWith('recite')) {
+    const [, word, count] = last.match(/recite (\w+) (\d+)/) ?? ['', 'nothing', '1'];
+    return words(Number(count)).map((_, i) => `${i ? ' ' : ''}${word}.${i + 1}`);
+  }
   if (model.startsWith('differ') && turn > 0) return words(20).map((w) => w.replace('token', 'Other'));
   return words(40);
 }
@@ -61,7 +66,7 @@ function planOf(model, turn) {
   const number = Number((model.match(/(\d+)/) || [])[1] || 0);
   const first = turn === 0;
   return {
-    delay: model.startsWith('slow') ? 1000 / number : 0,
+    delay: /^(slow|recite)/.test(model) ? 1000 / number : 0,
     cut: /^cut-after/.test(model) || (first && /^(cut-once|restart-after|differ-after)/.test(model)) ? number : -1,
     stall: model.startsWith('stall') ? number : -1,
     fail: model.startsWith('error-midstream') ? 3 : -1,

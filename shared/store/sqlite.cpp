@@ -104,10 +104,9 @@ Result<Database> Database::open(const std::string& path, Synchronous synchronous
   if (code != SQLITE_OK) return error_of(handle);
   sqlite3_extended_result_codes(handle, 1);
   sqlite3_busy_timeout(handle, 5000);
-  const std::string pragmas =
-      std::string("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA synchronous=") +
-      (synchronous == Synchronous::kFull ? "FULL" : "NORMAL");
-  if (auto ran = database.execute(pragmas); !ran) return ran.error();
+  if (auto ran = database.execute("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON"); !ran)
+    return ran.error();
+  if (auto ran = database.set_synchronous(synchronous); !ran) return ran.error();
   return database;
 }
 
@@ -125,6 +124,10 @@ Status Database::execute(const std::string& sql) {
     return error_of(database_.get());
   }
   return {};
+}
+
+Status Database::set_synchronous(Synchronous synchronous) {
+  return execute(synchronous == Synchronous::kFull ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
 std::int64_t Database::changes() const { return sqlite3_changes64(database_.get()); }

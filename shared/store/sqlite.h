@@ -65,6 +65,8 @@ class Database {
   Status execute(const std::string& sql);
   std::int64_t changes() const;
   std::int64_t last_insert_id() const;
+  // For the transactions that follow; not inside one.
+  Status set_synchronous(Synchronous synchronous);
   // PRAGMA user_version, for schema migrations.
   Result<std::int64_t> user_version();
   Status set_user_version(std::int64_t version);

@@ -11,7 +11,7 @@ NEEDS_DATA = pytest.mark.skipif(not DATA.exists(), reason=f"no real documents at
 
 @pytest.fixture(scope="module")
 def fleet():
-    with Fleet() as running:
+    with Fleet(env={"ANSWERMILL_EXTRACT_PAGE_TIMEOUT": "5"}) as running:
         yield running
         crashed = [line for line in running.log_text().splitlines() if "was killed by signal" in line]
         assert not crashed, crashed

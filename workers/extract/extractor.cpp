@@ -33,7 +33,8 @@ Outcome failed(const Error& error) {
   outcome.status = messages::OutcomeStatus::kFailed;
   outcome.code = error.code;
   outcome.message = error.message;
-  outcome.retryable = death || passing;
+  // Memory and processor time run out the same way every time.
+  outcome.retryable = (death && error.code != ErrorCode::kLimit) || passing;
   outcome.crashed = death;
   return outcome;
 }
@@ -225,8 +226,8 @@ Result<std::string> Extractor::pdf_page(std::unique_ptr<PdfSession>& session,
     if (text || !is_parser_death(text.error().code)) return text;
     session.reset();
     handle.progress(page - range.first_page);
-    // A page that outlasted its time once would do so again.
-    if (fresh || text.error().code == ErrorCode::kTimeout) return text;
+    // A page that outlasted its limits once would do so again.
+    if (fresh || text.error().code != ErrorCode::kCrashed) return text;
   }
 }
 

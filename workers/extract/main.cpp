@@ -34,8 +34,9 @@ void describe(answermill::config::Table& table, Settings& settings) {
              "data folder; documents are in its blobs folder");
   table.integer("slots", &settings.slots, 1, 64, {"ANSWERMILL_EXTRACT_SLOTS"}, "JOBS",
                 "jobs at once, one thread and one parser process each (1-64)");
-  table.integer("page-timeout", &settings.page_seconds, 1, 3600, {"ANSWERMILL_EXTRACT_PAGE_TIMEOUT"},
-                "SECONDS", "time one page may take (1-3600)");
+  table.integer(
+      "page-timeout", &settings.page_seconds, 1, 3600, {"ANSWERMILL_EXTRACT_PAGE_TIMEOUT"}, "SECONDS",
+      "processor time one page may take (1-3600); on a busy machine up to four times that on the clock");
   table.integer("parser-memory", &settings.parser_megabytes, 64, 65536, {"ANSWERMILL_EXTRACT_PARSER_MEMORY"},
                 "MB", "address space of one parser beyond the document itself (64-65536)");
 }
@@ -67,6 +68,7 @@ int main(int argc, char** argv) {
   const answermill::store::BlobStore blobs(settings.data + "/blobs");
   extract::ExtractorOptions options;
   options.session.page = std::chrono::seconds(settings.page_seconds);
+  options.session.wait = 4 * options.session.page;
   options.idle_parsers = static_cast<std::size_t>(settings.slots);
   extract::Extractor extractor(*zygote, blobs, options);
   const auto stage = answermill::runtime::make_sync_stage(

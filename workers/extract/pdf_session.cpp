@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "shared/text/utf8.h"
 
@@ -37,6 +38,14 @@ bool read_status(int fd, std::int32_t* value, milliseconds timeout) {
   return read(fd, value, sizeof(*value)) == static_cast<ssize_t>(sizeof(*value));
 }
 
+// What a process has used so far; zero when it is gone.
+milliseconds processor_time_of(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (pid == 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return {};
+  return milliseconds(used.tv_sec * 1000 + used.tv_nsec / 1'000'000);
+}
+
 // Printable, one line.
 std::string one_line(std::string_view tail) {
   std::string text = text::repair_utf8(tail);
@@ -60,7 +69,7 @@ Result<std::unique_ptr<PdfSession>> PdfSession::open(Zygote& zygote, int documen
   if (!handle) return handle.error();
   std::unique_ptr<PdfSession> session(new PdfSession(zygote, std::move(*handle), limits));
   session->doing_ = "opening the document";
-  auto reply = session->read_reply(nullptr, Clock::now() + limits.page, cancelled);
+  auto reply = session->read_reply(nullptr, Clock::now() + limits.wait, cancelled);
   if (!reply) return reply.error();
   switch (reply->kind) {
     case ReplyKind::kOpened:
@@ -82,11 +91,12 @@ Result<std::unique_ptr<PdfSession>> PdfSession::open(Zygote& zygote, int documen
 Result<std::string> PdfSession::page(std::uint32_t number, const Cancelled& cancelled) {
   doing_ = fmt::format("page {}", number);
   ++served_;
+  processor_before_ = processor_time_of(pid());
   const PageRequest request{number};
   if (send(handle_.session.get(), &request, sizeof(request), MSG_NOSIGNAL) < 0)
     return death(ErrorCode::kCrashed);
   std::string text;
-  auto reply = read_reply(&text, Clock::now() + limits_.page, cancelled);
+  auto reply = read_reply(&text, Clock::now() + limits_.wait, cancelled);
   if (!reply) return reply.error();
   if (reply->number == number && reply->kind == ReplyKind::kText) return text;
   if (reply->number == number && reply->kind == ReplyKind::kBadPage) {
@@ -118,6 +128,7 @@ Status PdfSession::read_exactly(void* to, std::size_t size, Deadline deadline, c
     if (left.count() <= 0) return death(ErrorCode::kTimeout);
     if (!wait_readable(handle_.session.get(), std::min(left, kCancelCheck))) {
       drain_errors();
+      if (processor_time_of(pid()) - processor_before_ >= limits_.page) return death(ErrorCode::kLimit);
       if (!cancelled || !cancelled()) continue;
       broken_ = true;
       zygote_.kill(handle_.id);
@@ -162,16 +173,19 @@ void PdfSession::drain_errors() {
 // Learns from the zygote how the parser ended; one that is still there is killed first.
 Error PdfSession::death(ErrorCode fallback) {
   broken_ = true;
-  if (fallback == ErrorCode::kTimeout) zygote_.kill(handle_.id);
+  const bool stopped = fallback == ErrorCode::kTimeout || fallback == ErrorCode::kLimit;
+  if (stopped) zygote_.kill(handle_.id);
   std::int32_t status = 0;
   const bool known = pid() != 0 && read_status(handle_.status.get(), &status, kDeathWait);
   if (!known) zygote_.kill(handle_.id);
   drain_errors();
   const std::string tail = one_line(errors_);
   const std::string said = tail.empty() ? "" : fmt::format(" It last said: {}", tail);
-  if (fallback == ErrorCode::kTimeout) {
-    return {ErrorCode::kTimeout, fmt::format("The PDF parser took longer than {} s on {} and was stopped.{}",
-                                             limits_.page.count() / 1000.0, doing_, said)};
+  if (stopped) {
+    const bool worked = fallback == ErrorCode::kLimit;
+    return {fallback, fmt::format("The PDF parser took longer than {} s{} on {} and was stopped.{}",
+                                  (worked ? limits_.page : limits_.wait).count() / 1000.0,
+                                  worked ? " of processor time" : "", doing_, said)};
   }
   if (!known) return {ErrorCode::kCrashed, fmt::format("The PDF parser went away on {}.{}", doing_, said)};
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {

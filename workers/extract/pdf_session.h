@@ -24,8 +24,10 @@ namespace answermill::extract {
 bool is_parser_death(ErrorCode code);
 
 struct SessionLimits {
-  std::chrono::milliseconds page{30'000};  // wall clock, also for opening the document
-  std::uint32_t pages = 512;               // then a fresh parser takes over
+  // Of processor time, for a page and for opening the document: a busy machine takes nothing from it.
+  std::chrono::milliseconds page{30'000};
+  std::chrono::milliseconds wait{120'000};  // wall clock
+  std::uint32_t pages = 512;                // then a fresh parser takes over
 };
 
 class PdfSession {
@@ -38,7 +40,7 @@ class PdfSession {
   ~PdfSession() = default;
 
   std::uint32_t pages() const { return pages_; }
-  // The page's text as the parser gives it: physical layout, not normalised. Blocks up to limits.page.
+  // The page's text as the parser gives it: physical layout, not normalised. Blocks up to limits.wait.
   Result<std::string> page(std::uint32_t number, const Cancelled& cancelled);
 
   bool reusable() const;
@@ -63,6 +65,7 @@ class PdfSession {
   std::string doing_;   // "page 12", for messages
   std::string errors_;  // the tail of the parser's stderr
   pid_t pid_ = 0;
+  std::chrono::milliseconds processor_before_{};  // used when the present request began
   bool broken_ = false;
 };
 

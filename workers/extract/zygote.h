@@ -20,7 +20,7 @@ namespace answermill::extract {
 
 struct ParserLimits {
   std::uint64_t memory_bytes = 1536ULL << 20U;  // address space, beyond the mapped document
-  std::chrono::seconds processor_time{600};     // of one parser's life
+  std::chrono::seconds processor_time{14'400};  // of one parser's life; a page's limit is PdfSession's
   std::chrono::seconds idle{20};                // without a request it leaves
 };
 

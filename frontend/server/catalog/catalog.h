@@ -75,6 +75,7 @@ class Catalog {
   Result<MessageRow> answer_of_stream(std::string_view stream);
 
  private:
+  Result<StartedQuestion> note_question(const NewQuestion& question);
   Catalog(store::Database database, store::BlobStore& blobs)
       : database_(std::move(database)), blobs_(blobs) {}
 

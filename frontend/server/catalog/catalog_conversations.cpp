@@ -141,6 +141,15 @@ Result<ConversationRow> Catalog::conversation_for(const NewQuestion& question) {
 }
 
 Result<StartedQuestion> Catalog::begin_question(const NewQuestion& question) {
+  // Survives every process; only a power cut may lose it, and with it the relaxed job that answers it. An
+  // fsync here would stand between the asker and the first token.
+  if (auto relaxed = database_.set_synchronous(store::Synchronous::kNormal); !relaxed) return relaxed.error();
+  auto started = note_question(question);
+  if (auto strict = database_.set_synchronous(store::Synchronous::kFull); !strict) return strict.error();
+  return started;
+}
+
+Result<StartedQuestion> Catalog::note_question(const NewQuestion& question) {
   auto transaction = store::Transaction::begin(database_);
   if (!transaction) return transaction.error();
   if (!question.request_id.empty()) {

@@ -103,6 +103,10 @@ messages::Outcome after_query(messages::EmbedQuery query, std::string text, cons
   search.dimension = static_cast<std::uint32_t>(vector.size());
   search.vector = little_endian(vector.data(), vector.size());
   messages::Outcome outcome;
+  if (search.search.answer) {
+    const messages::StatusEvent status{"index", "Searching the documents"};
+    outcome.events.push_back({0, 0, messages::StreamEventKind::kStatus, 0, messages::encode(status)});
+  }
   messages::JobSpec next;
   next.stage = "index";
   next.op = "search";

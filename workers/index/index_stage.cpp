@@ -235,6 +235,8 @@ messages::Outcome IndexStage::run_search(const runtime::Job& job) {
     return outcome;
   }
   auto outcome = with_event(messages::StreamEventKind::kSources, messages::encode(sources));
+  const messages::StatusEvent status{"generate", "Writing the answer"};
+  outcome.events.push_back({0, 0, messages::StreamEventKind::kStatus, 0, messages::encode(status)});
   messages::GenerateAnswer answer;
   answer.request = std::move(*payload->search.answer);
   answer.sources = std::move(sources);

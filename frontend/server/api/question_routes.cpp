@@ -1,7 +1,10 @@
 #include <charconv>
 #include <utility>
 
+#include "frontend/server/api/answer_stream.h"
 #include "frontend/server/api/routes.h"
+#include "frontend/server/dialects/chunked.h"
+#include "frontend/server/dialects/sse.h"
 #include "shared/base/ids.h"
 
 namespace answermill::frontend {
@@ -23,6 +26,61 @@ Result<Number> number_of(const Request& request, std::string_view name, Number a
   return number;
 }
 
+// The forms an answer can be had in, by what the client accepts.
+enum class Form { kServerSentEvents, kLines, kText, kJson };
+
+Form form_of(const Request& request, Form otherwise) {
+  if (accepts(request, sse::kType)) return Form::kServerSentEvents;
+  if (accepts(request, chunked::kLinesType)) return Form::kLines;
+  if (accepts(request, "text/plain")) return Form::kText;
+  if (accepts(request, kJsonContentType)) return Form::kJson;
+  return otherwise;
+}
+
+Result<Shape> shape_of(const Request& request, Form form) {
+  const auto name = request.query_value("shape");
+  if (!name) return form == Form::kText ? Shape::kTokens : Shape::kEvents;
+  if (*name == "tokens") return Shape::kTokens;
+  if (*name == "buffered") return Shape::kBuffered;
+  if (*name == "events" && form != Form::kText) return Shape::kEvents;
+  return Error{ErrorCode::kInvalidArgument,
+               "\"shape\" is tokens or buffered, or events where the form has them."};
+}
+
+Result<Gathering> gathering_of(const Request& request) {
+  constexpr std::uint64_t kMaxBytes = 65'536;
+  constexpr std::uint64_t kMaxMilliseconds = 10'000;
+  const auto bytes = number_of<std::uint64_t>(request, "buffer_bytes", Gathering{}.bytes);
+  if (!bytes) return bytes.error();
+  const auto delay = number_of<std::uint64_t>(request, "buffer_ms", Gathering{}.delay.count());
+  if (!delay) return delay.error();
+  if (*bytes < 1 || *bytes > kMaxBytes || *delay < 1 || *delay > kMaxMilliseconds) {
+    return Error{ErrorCode::kInvalidArgument, "buffer_bytes is 1 to 65536, buffer_ms 1 to 10000."};
+  }
+  return Gathering{*bytes, std::chrono::milliseconds(*delay)};
+}
+
+Result<StreamReply> stream_reply(const Request& request, Form form, Place place) {
+  const auto shape = shape_of(request, form);
+  if (!shape) return shape.error();
+  StreamReply reply;
+  if (*shape == Shape::kBuffered) {
+    const auto gathering = gathering_of(request);
+    if (!gathering) return gathering.error();
+    reply.gathering = *gathering;
+  }
+  if (form == Form::kText) {
+    const auto offset = number_of<std::uint64_t>(request, "offset", 0);
+    if (!offset) return offset.error();
+    reply.wire = chunked::text_wire(*offset);
+  } else if (form == Form::kLines) {
+    reply.wire = chunked::lines_wire(*shape, place);
+  } else {
+    reply.wire = sse::answer_wire(*shape, place);
+  }
+  return reply;
+}
+
 void ask(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {
   auto body = parse_ask(request.body);
   if (!body) return send_error(*responder, body.error());
@@ -33,9 +91,11 @@ void ask(const AnswerContext& context, const Request& request, const ResponderPt
   question.request_id = std::move(body->request_id);
   question.documents = std::move(body->documents);
   question.topic = context.questions.topic();
-  const bool json = accepts(request, "application/json") && !accepts(request, "text/event-stream");
-  if (json) return collect_ask(context, std::move(question), responder);
-  stream_ask(context, std::move(question), responder);
+  const Form form = form_of(request, Form::kServerSentEvents);
+  if (form == Form::kJson) return collect_ask(context, std::move(question), responder, {encode_answer});
+  auto reply = stream_reply(request, form, {});
+  if (!reply) return send_error(*responder, reply.error());
+  stream_ask(context, std::move(question), responder, std::move(*reply));
 }
 
 void search(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {
@@ -57,13 +117,18 @@ void resume(const AnswerContext& context, const Request& request, const Responde
   if (topic_of_stream(stream).empty()) {
     return send_error(*responder, {ErrorCode::kNotFound, "There is no stream with this id."});
   }
-  if (!accepts(request, "text/event-stream")) return collect_stream(context, stream, responder);
+  AnswerView known;
+  known.stream = stream;
+  const Form form = form_of(request, Form::kJson);
+  if (form == Form::kJson) return collect_answer(context, std::move(known), responder, {encode_stream});
   auto after_seq = number_of<std::uint64_t>(request, "after_seq", 0);
   if (!after_seq) return send_error(*responder, after_seq.error());
   const auto last = request.header("last-event-id");
   std::uint64_t seen = 0;
   if (std::from_chars(last.data(), last.data() + last.size(), seen).ec == std::errc()) *after_seq = seen;
-  stream_resume(context, stream, *after_seq, responder);
+  auto reply = stream_reply(request, form, {*after_seq, true});
+  if (!reply) return send_error(*responder, reply.error());
+  stream_answer(context, std::move(known), responder, std::move(*reply));
 }
 
 void conversation(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {

@@ -65,6 +65,8 @@ config::Table server_table(ServerConfig& config) {
             "host name clients may use, beside loopback and the listening addresses")
       .list("allowed-origins", &config.allowed_origins, {"ANSWERMILL_ALLOWED_ORIGINS"}, "URL",
             "origin of other sites' pages that may call us")
+      .list("cors-origins", &config.cors_origins, {"ANSWERMILL_CORS_ORIGINS"}, "URL",
+            "origin of other sites' pages that may call us and read the answers; * for any")
       .integer("top-k", &config.top_k, 1, 100, {"RAG_TOP_K"}, "N", "passages an answer is made from")
       .number("distance-threshold", &config.settings.distance_threshold, 0, 1, {"RAG_DISTANCE_THRESHOLD"},
               "D", "passages farther away than this are left out, 0 to 1")
@@ -112,6 +114,7 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
   edge.reuse_port = config.reuse_port;
   edge.allowed_hosts = config.allowed_hosts;
   edge.allowed_origins = config.allowed_origins;
+  edge.cors_origins = config.cors_origins;
   edge.static_root = config.web_root;
   config.settings.top_k = static_cast<std::uint32_t>(config.top_k);
   config.settings.max_tokens = static_cast<std::uint64_t>(config.max_tokens);

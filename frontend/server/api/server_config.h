@@ -24,6 +24,7 @@ struct ServerConfig {
   std::string access_token_file;
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;
+  std::vector<std::string> cors_origins;
   std::string log_level;
   std::int64_t top_k = 8;
   ws_stream::Settings settings;

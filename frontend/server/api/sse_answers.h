@@ -1,4 +1,4 @@
-// Long HTTP answers: a document's changes, a question's stream, and the JSON twin that waits for its end.
+// A document's changes as server-sent events, and what every long HTTP answer stands on.
 //
 // Thread: the loop. Each keeps itself in `Answers` until the client left or everything was said.
 #pragma once
@@ -25,14 +25,5 @@ struct AnswerContext {
 // GET /api/documents/ID/events
 void stream_document(const AnswerContext& context, const DocumentView& document,
                      const ResponderPtr& responder);
-
-// Asks, then streams: POST /api/ask.
-void stream_ask(const AnswerContext& context, Question question, const ResponderPtr& responder);
-// Asks, then answers once: POST /api/ask with Accept: application/json.
-void collect_ask(const AnswerContext& context, Question question, const ResponderPtr& responder);
-// GET /api/streams/ID
-void stream_resume(const AnswerContext& context, const std::string& stream, std::uint64_t after_seq,
-                   const ResponderPtr& responder);
-void collect_stream(const AnswerContext& context, const std::string& stream, const ResponderPtr& responder);
 
 }  // namespace answermill::frontend

@@ -14,6 +14,27 @@ std::string event_text(std::string_view id, std::string_view name, const Json& d
   return out;
 }
 
+class SseWire final : public AnswerWire {
+ public:
+  SseWire(Shape shape, Place place) : shape_(shape), place_(place) {}
+
+  std::string_view content_type() const override { return kType; }
+  std::uint64_t after_seq() const override { return place_.after_seq; }
+  bool needs_answer() const override { return false; }
+  std::string started(const AnswerView& answer, double) override {
+    return place_.resumed ? std::string() : sse::started(answer);
+  }
+  std::string event(const AnswerView&, const messages::StreamEvent& event, double) override {
+    return belongs(event.kind, shape_) ? stream_event(event) : std::string();
+  }
+  std::string refused(const AnswerView&, const Error& error, double) override { return sse::error(error); }
+  std::string_view keep_alive() const override { return kKeepAlive; }
+
+ private:
+  Shape shape_;
+  Place place_;
+};
+
 }  // namespace
 
 std::string started(const AnswerView& answer) {
@@ -36,6 +57,10 @@ std::string error(const Error& error) {
   return event_text(
       {}, "failed",
       Json{{"length", 0}, {"sha256", sha256_hex({})}, {"meta", nullptr}, {"error", error_object(error)}});
+}
+
+std::unique_ptr<AnswerWire> answer_wire(Shape shape, Place place) {
+  return std::make_unique<SseWire>(shape, place);
 }
 
 }  // namespace answermill::frontend::sse

@@ -3,9 +3,11 @@
 // over SSE".
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "frontend/server/dialects/answer_wire.h"
 #include "frontend/server/dialects/views.h"
 
 namespace answermill::frontend::sse {
@@ -19,5 +21,7 @@ std::string stream_event(const messages::StreamEvent& event);
 std::string document(const DocumentView& document);
 // An error that is not the end of a stream: the stream never started, or is unknown.
 std::string error(const Error& error);
+
+std::unique_ptr<AnswerWire> answer_wire(Shape shape, Place place);
 
 }  // namespace answermill::frontend::sse

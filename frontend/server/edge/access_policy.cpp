@@ -105,9 +105,23 @@ bool AccessPolicy::host_allowed(std::string_view host, const ListenScope& scope)
 bool AccessPolicy::origin_allowed(std::string_view origin, std::string_view host) const {
   if (origin.empty()) return true;
   const std::string value = lower(origin);
-  if (contains(origins_, value)) return true;
+  if (contains(origins_, value) || !sharing_with(origin).empty()) return true;
   const std::string authority = lower(host);
   return !authority.empty() && (value == "http://" + authority || value == "https://" + authority);
+}
+
+void AccessPolicy::share_with(std::string_view origin) {
+  if (origin == "*") {
+    share_with_all_ = true;
+  } else {
+    shared_.push_back(lower(origin));
+  }
+}
+
+std::string AccessPolicy::sharing_with(std::string_view origin) const {
+  if (origin.empty()) return {};
+  if (share_with_all_) return "*";
+  return contains(shared_, lower(origin)) ? std::string(origin) : std::string();
 }
 
 bool AccessPolicy::token_matches(std::string_view offered) const {

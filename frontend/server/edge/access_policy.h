@@ -33,6 +33,12 @@ class AccessPolicy {
   // An absent Origin (empty) is allowed: browsers always send it where it matters.
   bool origin_allowed(std::string_view origin, std::string_view host) const;
 
+  // Pages of this origin may call us and read the answers (CORS): "https://example.org", or "*" for any.
+  void share_with(std::string_view origin);
+  bool shares() const { return share_with_all_ || !shared_.empty(); }
+  // What Access-Control-Allow-Origin says to a page of `origin`; empty when it may not read us.
+  std::string sharing_with(std::string_view origin) const;
+
   // Bearer header, `token` in the query or the cookie. Takes the same time for every wrong token of one
   // length.
   bool token_presented(const Request& request) const;
@@ -42,6 +48,8 @@ class AccessPolicy {
  private:
   std::vector<std::string> hosts_;    // lower case, without port
   std::vector<std::string> origins_;  // lower case
+  std::vector<std::string> shared_;   // lower case
+  bool share_with_all_ = false;
   std::string token_;
 };
 

@@ -20,6 +20,30 @@ bool under(std::string_view path, std::string_view folder) {
 
 }  // namespace
 
+bool is_preflight(const AccessPolicy& policy, const Request& request) {
+  return request.method == "OPTIONS" && !request.header("access-control-request-method").empty() &&
+         !policy.sharing_with(request.header("origin")).empty();
+}
+
+Headers sharing_headers(const AccessPolicy& policy, const Request& request) {
+  Headers headers;
+  if (!policy.shares()) return headers;
+  // A cache must not hand an answer for one origin to another.
+  headers.emplace_back("Vary", "Origin");
+  std::string origin = policy.sharing_with(request.header("origin"));
+  if (origin.empty()) return headers;
+  headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
+  headers.emplace_back("Access-Control-Expose-Headers", "X-Stream-Id, Retry-After, X-Request-Id");
+  return headers;
+}
+
+Headers preflight_headers(const Request& request, std::string_view methods) {
+  // Whatever the page wants to send: only the handlers' own headers mean anything here.
+  return {{"Access-Control-Allow-Methods", std::string(methods)},
+          {"Access-Control-Allow-Headers", std::string(request.header("access-control-request-headers"))},
+          {"Access-Control-Max-Age", "600"}};
+}
+
 Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival& arrival) {
   const auto hosts = std::count_if(request.headers.begin(), request.headers.end(),
                                    [](const auto& header) { return header.first == "host"; });
@@ -34,10 +58,13 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
   }
   const bool reads = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
   if ((!reads || arrival.upgrade) && !policy.origin_allowed(request.header("origin"), host)) {
-    return {403, "A page of another origin may not do this. Allow it with --allowed-origins URL."};
+    return {403,
+            "A page of another origin may not do this. Allow it with --allowed-origins URL, or "
+            "--cors-origins URL."};
   }
   const bool open = request.path == "/healthz" || request.path == "/readyz";
-  if (!arrival.scope.loopback && !open && !policy.token_presented(request)) {
+  const bool exempt = open || is_preflight(policy, request);
+  if (!arrival.scope.loopback && !exempt && !policy.token_presented(request)) {
     return {401,
             "The access token is missing or wrong. Open the address with ?token=… that the server printed."};
   }
@@ -51,7 +78,8 @@ std::string token_cookie(std::string_view token) {
 }
 
 bool wants_html(const Request& request) {
-  for (const std::string_view folder : {"/api", "/ws", "/v1", "/healthz", "/readyz"}) {
+  for (const std::string_view folder :
+       {"/api", "/ws", "/v1", "/chat", "/fast_chat", "/mcp", "/healthz", "/readyz"}) {
     if (under(request.path, folder)) return false;
   }
   return request.header("accept").find("text/html") != std::string_view::npos;

@@ -16,6 +16,14 @@ struct Arrival {
   bool upgrade = false;  // asks for a WebSocket
 };
 
+// A browser asks whether a page of another origin may send what it is about to send
+// (https://fetch.spec.whatwg.org/#cors-preflight-fetch). It carries no token.
+bool is_preflight(const AccessPolicy& policy, const Request& request);
+// What lets a page of another origin read an answer; empty when there is none, or it may not.
+Headers sharing_headers(const AccessPolicy& policy, const Request& request);
+// The answer to a preflight, beside those. `methods` are what the path takes.
+Headers preflight_headers(const Request& request, std::string_view methods);
+
 // status 0: admitted.
 Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival& arrival);
 

@@ -122,6 +122,7 @@ void HttpProtocol::begin_request() {
 
   const Arrival arrival{peer_.scope(), target->authority, head.http10, head.upgrade};
   const AccessPolicy& policy = peer_.context().policy;
+  exchange_.sharing = sharing_headers(policy, request_);
   if (const Refusal refusal = admit(policy, request_, arrival); refusal.status != 0) {
     Headers extra;
     if (refusal.status == 401) extra.emplace_back("WWW-Authenticate", "Bearer");
@@ -145,6 +146,10 @@ void HttpProtocol::begin_request() {
 void HttpProtocol::dispatch(const Target& target) {
   const bool upgrading = parser_->head().upgrade && header_lists(request_.header("upgrade"), "websocket");
   RouteMatch match = peer_.context().routes.match(request_.method, target.segments, upgrading);
+  if (is_preflight(peer_.context().policy, request_)) {
+    const std::string_view methods = match.allow.empty() ? std::string_view("GET, HEAD") : match.allow;
+    return answer(exchange_.number, 204, {}, {}, preflight_headers(request_, methods));
+  }
   if (match.action == nullptr) {
     if (match.allow.empty()) return serve_file();
     return refuse(405, "This path is not for that method.", {{"Allow", match.allow}});

@@ -60,6 +60,7 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
     bool chunked_answer = false;
     bool small_body = false;  // cheap enough to read to its end for the sake of the connection
     bool expects_continue = false;
+    Headers sharing;  // sent with whatever answer there is
   };
 
   void advance();

@@ -40,7 +40,10 @@ void HttpProtocol::write_head(int status, std::string_view content_type, BodyFra
   head.keep_alive = !must_close();
   head.http10 = exchange_.http10;
   exchange_.keep_alive = head.keep_alive;
-  peer_.write(format_head(head, headers));
+  if (exchange_.sharing.empty()) return peer_.write(format_head(head, headers));
+  Headers all = headers;
+  all.insert(all.end(), exchange_.sharing.begin(), exchange_.sharing.end());
+  peer_.write(format_head(head, all));
 }
 
 void HttpProtocol::answer(std::uint64_t exchange, int status, std::string_view content_type, std::string body,

@@ -45,7 +45,9 @@ struct EdgeContext {
       : io(loop),
         config(std::move(settings)),
         policy(config.allowed_hosts, config.allowed_origins, config.access_token),
-        engines(config.limits.websocket_message_bytes) {}
+        engines(config.limits.websocket_message_bytes) {
+    for (const auto& origin : config.cors_origins) policy.share_with(origin);
+  }
 
   boost::asio::io_context& io;
   EdgeConfig config;

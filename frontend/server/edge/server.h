@@ -52,6 +52,7 @@ struct EdgeConfig {
   std::string access_token;
   std::vector<std::string> allowed_hosts;    // names beyond the loopback ones, without a port
   std::vector<std::string> allowed_origins;  // "https://example.org", beside the request's own
+  std::vector<std::string> cors_origins;     // whose pages may also read the answers; "*" for any
   std::string static_root;                   // folder of the page; empty for none
   EdgeLimits limits;
 };

@@ -38,6 +38,42 @@ TEST(AccessPolicy, ComparesOrigins) {
   EXPECT_FALSE(policy.origin_allowed("http://evil.example", "localhost:8000"));
 }
 
+Request from_origin(std::string origin, std::string method = "GET", Headers more = {}) {
+  Request request;
+  request.method = std::move(method);
+  request.headers = std::move(more);
+  request.headers.emplace_back("origin", std::move(origin));
+  return request;
+}
+
+TEST(AccessPolicy, SharesWithConfiguredOriginsOnly) {
+  AccessPolicy policy({}, {}, "");
+  EXPECT_TRUE(sharing_headers(policy, from_origin("https://a.example")).empty());
+  policy.share_with("https://A.example");
+  EXPECT_TRUE(policy.origin_allowed("https://a.example", "localhost"));
+  EXPECT_FALSE(policy.origin_allowed("https://b.example", "localhost"));
+  EXPECT_EQ(policy.sharing_with("https://a.example"), "https://a.example");
+  EXPECT_EQ(policy.sharing_with("https://b.example"), "");
+  EXPECT_EQ(policy.sharing_with(""), "");
+  const Headers refused = sharing_headers(policy, from_origin("https://b.example"));
+  ASSERT_EQ(refused.size(), 1U);
+  EXPECT_EQ(refused[0].first, "Vary");
+  policy.share_with("*");
+  EXPECT_EQ(policy.sharing_with("https://b.example"), "*");
+}
+
+TEST(Admission, LetsAPreflightInWithoutAToken) {
+  AccessPolicy policy({"docs.example"}, {}, "s3cret");
+  policy.share_with("https://a.example");
+  const Headers asking{{"host", "docs.example"}, {"access-control-request-method", "POST"}};
+  const Arrival arrival{kEverywhere, {}, false, false};
+  EXPECT_EQ(admit(policy, from_origin("https://a.example", "OPTIONS", asking), arrival).status, 0);
+  EXPECT_EQ(admit(policy, from_origin("https://b.example", "OPTIONS", asking), arrival).status, 401);
+  EXPECT_EQ(admit(policy, from_origin("https://a.example", "POST", asking), arrival).status, 401);
+  const Headers stranger{{"host", "evil.example"}, {"access-control-request-method", "POST"}};
+  EXPECT_EQ(admit(policy, from_origin("https://a.example", "OPTIONS", stranger), arrival).status, 403);
+}
+
 TEST(AccessPolicy, FindsTheTokenInThreePlaces) {
   AccessPolicy policy({}, {}, "s3cret");
   const auto presented = [&](std::string query, Headers headers) {

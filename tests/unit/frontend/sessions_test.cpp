@@ -1,9 +1,10 @@
 // Native, /ws/stream and SSE against fakes of everything below them.
 #include <gtest/gtest.h>
 
+#include "frontend/server/api/answer_stream.h"
 #include "frontend/server/api/native_session.h"
-#include "frontend/server/api/sse_answers.h"
 #include "frontend/server/api/ws_stream_session.h"
+#include "frontend/server/dialects/sse.h"
 #include "shared/messages/codec.h"
 #include "shared/messages/documents.h"
 #include "tests/unit/frontend/fakes.h"
@@ -290,7 +291,7 @@ TEST_F(SessionsTest, SseStreamsAndResumesFromTheCatalog) {
   const auto responder = std::make_shared<test::FakeResponder>();
   Question question;
   question.question = "Q";
-  stream_ask(context(), std::move(question), responder);
+  stream_ask(context(), std::move(question), responder, {sse::answer_wire(Shape::kEvents, {})});
   world_.loop.run();
   world_.hub.emit(stream(), StreamEventKind::kToken, "x");
   world_.hub.emit(stream(), StreamEventKind::kTerminal, done_event());
@@ -306,13 +307,16 @@ TEST_F(SessionsTest, SseStreamsAndResumesFromTheCatalog) {
   ASSERT_TRUE(world_.catalog->finish_answer({"", "", "", stream(), 0}, state, 1));
   world_.hub.streams.clear();
   const auto again = std::make_shared<test::FakeResponder>();
-  stream_resume(context(), stream(), 1, again);
+  AnswerView known;
+  known.stream = stream();
+  stream_answer(context(), known, again, {sse::answer_wire(Shape::kEvents, {1, true})});
   world_.loop.run();
   EXPECT_EQ(again->body->text.find("event: token"), std::string::npos);
   EXPECT_NE(again->body->text.find("event: done"), std::string::npos);
 
   const auto unknown = std::make_shared<test::FakeResponder>();
-  stream_resume(context(), new_stream_id(random_id()), 0, unknown);
+  known.stream = new_stream_id(random_id());
+  stream_answer(context(), known, unknown, {sse::answer_wire(Shape::kEvents, {0, true})});
   world_.loop.run();
   EXPECT_EQ(unknown->status, 404);
 }

@@ -96,8 +96,9 @@ TEST_F(IndexStageTest, HandsAQuestionOnToGenerate) {
   request.search.answer->question = "melting point of tungsten";
   const Outcome outcome = start("search", messages::encode(request)).get();
   EXPECT_FALSE(outcome.ends_stream);
-  ASSERT_EQ(outcome.events.size(), 1U);
+  ASSERT_EQ(outcome.events.size(), 2U);
   EXPECT_EQ(outcome.events[0].kind, messages::StreamEventKind::kSources);
+  EXPECT_EQ(outcome.events[1].kind, messages::StreamEventKind::kStatus);
   ASSERT_EQ(outcome.followups.size(), 1U);
   EXPECT_EQ(outcome.followups[0].stage, "generate");
   EXPECT_EQ(outcome.followups[0].op, "answer");

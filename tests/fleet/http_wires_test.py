@@ -1,0 +1,131 @@
+"""Answers over HTTP before a real fleet: /chat and /fast_chat with their steps, chunked text and lines, CORS."""
+import hashlib
+import http.client
+import json
+
+import pytest
+
+from harness import Fleet, ModelServer
+
+PAGE = "https://shop.example"
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    with ModelServer() as model, Fleet(env={**model.env("slow-40tps"), "ANSWERMILL_CORS_ORIGINS": PAGE}) as running:
+        running.ingest("report.txt", b"The main highlights are higher service revenue and a larger network.\n"
+                                     b"The network now reaches nine of ten people.\n")
+        yield running
+
+
+def lines_of(response):
+    """Events of a server-sent stream with their ids as they are."""
+    events, event = [], {}
+    for line in response.read().decode().splitlines():
+        if not line and event:
+            events.append(event)
+            event = {}
+        elif ": " in line and not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            event[name] = json.loads(value) if name == "data" else value
+    return events
+
+
+def chat(fleet, path, headers=None, **body):
+    response = fleet.request("POST", path, {"query": "What are the main highlights?", **body}, headers)
+    assert response.status == 200, response.read()
+    return response, lines_of(response)
+
+
+def test_fast_chat_tells_its_steps_and_its_result(fleet):
+    response, events = chat(fleet, "/fast_chat/stream", auto_load_documents=True)
+    assert response.headers["Content-Type"] == "text/event-stream"
+    steps = [e["data"]["step"] for e in events if e["event"] == "progress"]
+    assert steps == ["query_preparation", "document_selection", "vector_search", "ai_generation", "complete"]
+    generating = next(e["data"] for e in events if e["data"].get("step") == "ai_generation")
+    assert generating["documents"] == ["report.txt"]
+    result = events[-1]
+    assert result["event"] == "result" and result["data"]["sources"][0]["name"] == "report.txt"
+    assert hashlib.sha256(result["data"]["response"].encode()).hexdigest() == result["data"]["sha256"]
+    stream = response.headers["X-Stream-Id"]
+    assert fleet.json("GET", f"/api/streams/{stream}")["text"] == result["data"]["response"]
+
+
+def test_chat_has_its_own_steps_and_a_twin_that_does_not_stream(fleet):
+    _, events = chat(fleet, "/chat/stream", session_id="one")
+    assert [e["data"]["step"] for e in events if e["event"] == "progress"] == \
+        ["document_loading", "ai_generation", "complete"]
+    for path in ("/chat", "/fast_chat"):
+        whole = fleet.json("POST", path, {"query": "What are the main highlights?", "session_id": "one"}, expect=200)
+        assert whole["response"] and whole["status"] == "done" and whole["session_id"] == "one"
+    assert fleet.json("POST", "/chat", {"query": " "}, expect=400)["error"]["code"] == "invalid_argument"
+
+
+def test_a_lost_client_gets_the_rest_of_the_same_answer(fleet):
+    request = {"query": "What are the main highlights?"}
+    first = fleet.request("POST", "/fast_chat/stream", request)
+    seen = b""
+    while b"vector_search" not in seen:
+        seen += first.readline()
+    seen = (seen + b"").decode()
+    first.close()
+    last = [line for line in seen.splitlines() if line.startswith("id: ")][-1][4:]
+    again, events = chat(fleet, "/fast_chat/stream", {"Last-Event-ID": last})
+    assert again.headers["X-Stream-Id"] == first.headers["X-Stream-Id"] == last.split(":")[0]
+    assert "query_preparation" not in [e["data"].get("step") for e in events]
+    assert [e["event"] for e in events][-2:] == ["progress", "result"]
+
+
+def ask(fleet, accept, query=""):
+    return fleet.request("POST", "/api/ask" + query, {"question": "What are the main highlights?"}, {"Accept": accept})
+
+
+def test_chunked_text_is_the_text_itself(fleet):
+    response = ask(fleet, "text/plain")
+    assert response.headers["Transfer-Encoding"] == "chunked"
+    pieces = []
+    while piece := response.read1(65536):
+        pieces.append(piece)
+    assert len(pieces) > 5, "it came all at once"
+    text = b"".join(pieces)
+    stream = fleet.json("GET", f"/api/streams/{response.headers['X-Stream-Id']}")
+    assert hashlib.sha256(text).hexdigest() == stream["sha256"]
+    rest = fleet.request("GET", f"/api/streams/{stream['stream']}?offset=10", headers={"Accept": "text/plain"}).read()
+    assert text[10:] == rest
+
+
+def test_lines_in_three_shapes(fleet):
+    counts = {}
+    for shape in ("events", "tokens", "buffered&buffer_bytes=100&buffer_ms=5000"):
+        response = ask(fleet, "application/x-ndjson", f"?shape={shape}")
+        events = [json.loads(line) for line in response.read().decode().splitlines() if line]
+        text = b""
+        for event in events:
+            if event["type"] == "token":
+                text = text[:event["offset"]] + event["text"].encode()
+        assert hashlib.sha256(text).hexdigest() == events[-1]["sha256"]
+        counts[shape[:6]] = [event["type"] for event in events]
+    assert "sources" in counts["events"] and "status" in counts["events"]
+    assert set(counts["tokens"]) == {"started", "token", "done"}
+    assert counts["buffer"].count("token") < counts["tokens"].count("token") / 3
+    assert ask(fleet, "text/plain", "?shape=events").status == 400
+
+
+def test_a_failed_answer_cuts_plain_text_off():
+    with ModelServer() as model, Fleet(env=model.env("error-midstream")) as broken:
+        broken.ingest("a.txt", b"The main highlights are few.\n")
+        response = ask(broken, "text/plain")
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
+
+
+def test_pages_of_configured_origins_may_read(fleet):
+    asking = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    preflight = fleet.request("OPTIONS", "/fast_chat/stream", headers=asking)
+    assert preflight.status == 204 and "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert preflight.headers["Access-Control-Allow-Headers"] == "content-type"
+    response, events = chat(fleet, "/fast_chat/stream", {"Origin": PAGE})
+    assert response.headers["Access-Control-Allow-Origin"] == PAGE
+    assert "X-Stream-Id" in response.headers["Access-Control-Expose-Headers"] and events[-1]["event"] == "result"
+    stranger = fleet.request("POST", "/chat", {"query": "Q"}, {"Origin": "https://other.example"})
+    assert stranger.status == 403 and "Access-Control-Allow-Origin" not in stranger.headers

@@ -119,6 +119,7 @@ int main(int argc, char** argv) {
   }
   const fs::path folder = fs::temp_directory_path() / ("extract-bench-" + random_id());
   store::BlobStore blobs(folder);
+  runtime::StoredBlobs source(blobs);
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   fmt::print("{:<32} {:>6} {:>8} {:>9} {:>10} {:>9} {:>6} {:>12} {:>6}\n", "file", "pages", "plan ms",
              "first ms", "pages/s", "pdftotext", "ratio", fmt::format("pages/s x{}", cores), "ratio");
@@ -130,10 +131,10 @@ int main(int argc, char** argv) {
       peer = std::min(peer, peer_seconds(file));
       extract::ExtractorOptions options;
       options.idle_parsers = cores;
-      extract::Extractor single(*zygote, blobs, options);
+      extract::Extractor single(*zygote, source, options);
       const Figure a = extract_file(single, blobs, file, 1);
       if (round == 0 || a.all < one.all) one = a;
-      extract::Extractor parallel(*zygote, blobs, options);
+      extract::Extractor parallel(*zygote, source, options);
       const Figure b = extract_file(parallel, blobs, file, cores);
       if (round == 0 || b.all < many.all) many = b;
     }

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "broker/blobs/blob_service.h"
 #include "shared/base/mailbox.h"
 #include "shared/bus/notify.h"
 #include "shared/bus/socket.h"
@@ -148,6 +149,13 @@ Status run_broker(const BrokerOptions& options) {
   Loop loop(options, **journal);
   if (auto bound = loop.bind(options); !bound) return bound;
   if (auto recovered = loop.recover(); !recovered) return recovered;
+  std::unique_ptr<BlobService> blobs;
+  if (!options.blobs.empty()) {
+    auto started = BlobService::start(
+        {options.blobs, options.data + "/blobs", static_cast<std::uint64_t>(options.blob_rate)});
+    if (!started) return started.error();
+    blobs = std::move(*started);
+  }
   loop.run(signals);
   journal->reset();  // writes what waits; its commits are not announced any more
   return {};

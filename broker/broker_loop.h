@@ -3,6 +3,7 @@
 // Thread: run() owns every socket; the journal's writer posts its commits into the loop's mailbox.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "broker/core/core.h"
@@ -11,12 +12,14 @@
 namespace answermill::broker {
 
 struct BrokerOptions {
-  std::string data;           // folder of journal.sqlite
-  std::string jobs;           // PULL: submissions
-  std::string work;           // ROUTER: workers
-  std::string events;         // XPUB: frontends
-  std::string worker_events;  // XSUB: workers
-  std::string query;          // ROUTER: replay
+  std::string data;            // folder of journal.sqlite
+  std::string jobs;            // PULL: submissions
+  std::string work;            // ROUTER: workers
+  std::string events;          // XPUB: frontends
+  std::string worker_events;   // XSUB: workers
+  std::string query;           // ROUTER: replay
+  std::string blobs;           // ROUTER: bytes for workers without the data folder; empty for none
+  std::int64_t blob_rate = 0;  // bytes a second, of all transfers together; 0 for no limit
   CoreConfig core;
 };
 

@@ -17,7 +17,11 @@ int main(int argc, char** argv) {
       .text("worker-events-endpoint", &options.worker_events, {"ANSWERMILL_WORKER_EVENTS_ENDPOINT"},
             "ENDPOINT", "where workers publish")
       .text("query-endpoint", &options.query, {"ANSWERMILL_QUERY_ENDPOINT"}, "ENDPOINT",
-            "where streams are replayed");
+            "where streams are replayed")
+      .text("blobs-endpoint", &options.blobs, {"ANSWERMILL_BLOBS_ENDPOINT"}, "ENDPOINT",
+            "where workers without the data folder fetch documents")
+      .integer("blob-rate", &options.blob_rate, 0, std::int64_t{1} << 40, {"ANSWERMILL_BLOB_RATE"}, "BYTES",
+               "most bytes of documents sent to workers in a second; 0 for no limit");
   const auto loaded = table.load(argc, argv);
   if (!loaded) {
     std::fprintf(stderr, "%s\n", loaded.error().message.c_str());

@@ -78,6 +78,8 @@ Status Socket::connect(const std::string& endpoint) {
   return Error{ErrorCode::kUnavailable, "cannot connect to " + endpoint + ": " + zmq_strerror(zmq_errno())};
 }
 
+void Socket::set_send_queue(int messages) { set_int(handle_, ZMQ_SNDHWM, messages); }
+
 void Socket::set_linger(std::chrono::milliseconds linger) {
   set_int(handle_, ZMQ_LINGER, static_cast<int>(linger.count()));
 }

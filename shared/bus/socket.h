@@ -48,6 +48,8 @@ class Socket {
   Status bind(const std::string& endpoint);
   Status connect(const std::string& endpoint);
 
+  // Before bind() or connect(): messages that may wait for each peer (10,000 unless set).
+  void set_send_queue(int messages);
   // How long closing waits for unsent messages (0 unless set).
   void set_linger(std::chrono::milliseconds linger);
 

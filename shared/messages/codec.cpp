@@ -1,5 +1,6 @@
 #include "shared/messages/codec.h"
 
+#include "shared/messages/blobs.h"
 #include "shared/messages/codec_impl.h"
 #include "shared/messages/events.h"
 #include "shared/messages/jobs.h"
@@ -45,6 +46,10 @@ ANSWERMILL_MESSAGE(Beacon);
 ANSWERMILL_MESSAGE(FleetStatus);
 ANSWERMILL_MESSAGE(Replay);
 ANSWERMILL_MESSAGE(Replayed);
+ANSWERMILL_MESSAGE(BlobAsk);
+ANSWERMILL_MESSAGE(BlobStop);
+ANSWERMILL_MESSAGE(BlobChunk);
+ANSWERMILL_MESSAGE(BlobRefused);
 ANSWERMILL_MESSAGE(StoredJob);
 ANSWERMILL_MESSAGE(StoredGroup);
 ANSWERMILL_MESSAGE(StoredStream);

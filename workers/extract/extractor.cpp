@@ -39,6 +39,13 @@ Outcome failed(const Error& error) {
   return outcome;
 }
 
+// The document's bytes are not to be had: that is no parser's death, whatever the code.
+Outcome no_bytes(const Error& error) {
+  auto outcome = runtime::failed(error);
+  outcome.retryable = outcome.retryable || error.code == ErrorCode::kInternal;
+  return outcome;
+}
+
 Result<std::string> read_head(int fd) {
   std::string head(kSniffBytes, '\0');
   std::size_t done = 0;
@@ -118,15 +125,15 @@ Outcome Extractor::handle(const runtime::Job& job, runtime::JobHandle& handle) {
   }
   const auto range = messages::decode<messages::ExtractPages>(job.spec.payload);
   if (!range) return failed(range.error());
-  const auto file = blobs_.open(range->document.blob);
-  if (!file) return failed(file.error());
+  const auto file = blobs_.open(range->document.blob, handle);
+  if (!file) return no_bytes(file.error());
   return range->format == kFormatPdf ? pdf_pages(*range, file->get(), handle)
                                      : text_pages(*range, file->get(), handle);
 }
 
 Outcome Extractor::plan(const messages::ExtractPlan& plan, runtime::JobHandle& handle) {
-  const auto file = blobs_.open(plan.document.blob);
-  if (!file) return failed(file.error());
+  const auto file = blobs_.open(plan.document.blob, handle);
+  if (!file) return no_bytes(file.error());
   struct stat info {};
   if (fstat(file->get(), &info) != 0) return failed({ErrorCode::kInternal, "reading the document failed"});
   const auto head = read_head(file->get());

@@ -1,8 +1,8 @@
 // The extract stage's two ops: "plan" looks at a document and cuts it into page ranges, "pages" turns a range
 // into pages and chunks for the embed stage.
 //
-// Thread: handle() from several threads at once. Owns: nothing but idle parsers; blobs are read through the
-// store. Errors: outcomes carry the code and a sentence; a parser's death counts as a crash, of that page
+// Thread: handle() from several threads at once. Owns: nothing but idle parsers; blobs come from the
+// source. Errors: outcomes carry the code and a sentence; a parser's death counts as a crash, of that page
 // alone.
 #pragma once
 
@@ -10,8 +10,8 @@
 #include <string>
 
 #include "shared/messages/documents.h"
-#include "shared/store/blob_store.h"
 #include "workers/extract/pdf_session.h"
+#include "workers/runtime/blob_source.h"
 #include "workers/runtime/stage.h"
 
 namespace answermill::extract {
@@ -23,7 +23,7 @@ struct ExtractorOptions {
 
 class Extractor {
  public:
-  Extractor(Zygote& zygote, const store::BlobStore& blobs, const ExtractorOptions& options)
+  Extractor(Zygote& zygote, runtime::BlobSource& blobs, const ExtractorOptions& options)
       : zygote_(zygote), blobs_(blobs), options_(options), pool_(options.idle_parsers) {}
 
   messages::Outcome handle(const runtime::Job& job, runtime::JobHandle& handle);
@@ -42,7 +42,7 @@ class Extractor {
                                int fd, std::uint32_t page, runtime::JobHandle& handle);
 
   Zygote& zygote_;
-  const store::BlobStore& blobs_;
+  runtime::BlobSource& blobs_;
   ExtractorOptions options_;
   SessionPool pool_;
 };

@@ -39,6 +39,7 @@ ChildSpec broker(const FleetPlan& plan) {
   Words words(plan.programs + "/answermill-broker");
   words.flag("data", plan.data).flag_unless_empty("config", plan.config);
   add_bus_flags(words, plan);
+  words.flag("blobs-endpoint", endpoint(plan, "blobs"));
   return {"broker", words.take(), {}, kStopsLast};
 }
 

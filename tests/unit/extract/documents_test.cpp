@@ -20,7 +20,8 @@ class Documents : public testing::Test {
   Documents()
       : zygote_(*Zygote::start({}, run_pdf_parser)),
         blobs_(folder_.path()),
-        extractor_(zygote_, blobs_, options()) {}
+        source_(blobs_),
+        extractor_(zygote_, source_, options()) {}
 
   static ExtractorOptions options() {
     ExtractorOptions options;
@@ -36,6 +37,7 @@ class Documents : public testing::Test {
   Zygote zygote_;
   TemporaryFolder folder_;
   store::BlobStore blobs_;
+  runtime::StoredBlobs source_;
   Extractor extractor_;
 };
 

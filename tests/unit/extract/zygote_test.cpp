@@ -236,7 +236,8 @@ TEST(Extractor, LosesOnlyThePoisonPages) {
   store::BlobStore blobs(folder.path());
   ExtractorOptions options;
   options.session = quick();
-  Extractor extractor(*zygote, blobs, options);
+  runtime::StoredBlobs source(blobs);
+  Extractor extractor(*zygote, source, options);
   const auto out = extract_all(extractor, blobs, "%PDF-1.4 whatever", "a.pdf");
   EXPECT_EQ(out.plan_code, ErrorCode::kOk);
   EXPECT_EQ(out.total_pages, 12U);

@@ -39,6 +39,36 @@ std::size_t incomplete_tail(std::string_view text) {
   return 0;
 }
 
+// What an outcome has on the wire, at most.
+std::size_t most_encoded(const Outcome& outcome) {
+  constexpr std::size_t kFields = 1024;  // a job's or event's numbers and names
+  std::size_t bytes = kFields * (1 + outcome.totals.size() + outcome.counters.size());
+  bytes += outcome.message.size() + outcome.meta.size();
+  for (const auto& followup : outcome.followups) bytes += kFields + followup.payload.size();
+  for (const auto& event : outcome.events) bytes += kFields / 16 + event.data.size();
+  return bytes;
+}
+
+// A frame beyond the limit is not refused but cuts the connection, again and again. A follow-up must also
+// fit into the lease it will travel in, which adds what its stream shows.
+Outcome fit_to_send(Outcome outcome) {
+  constexpr std::size_t kMostResult = kMaxMessageBytes - (64U << 10U);
+  constexpr std::size_t kMostFollowup = kMaxMessageBytes / 2;
+  std::size_t bytes = most_encoded(outcome);
+  bool fits = bytes <= kMostResult;
+  for (const auto& followup : outcome.followups) {
+    if (followup.payload.size() <= kMostFollowup) continue;
+    fits = false;
+    bytes = followup.payload.size();
+  }
+  if (fits) return outcome;
+  Outcome failed;
+  failed.status = OutcomeStatus::kFailed;
+  failed.code = ErrorCode::kTooLarge;
+  failed.message = "what came of the job is too large to be sent: " + std::to_string(bytes) + " bytes";
+  return failed;
+}
+
 }  // namespace
 
 // What the stage emits waits here until the loop takes it: one wake-up for a burst, and a burst of tokens
@@ -169,6 +199,8 @@ void JobConsumer::say_hello(Clock::time_point now) {
       {},      ANSWERMILL_VERSION, config_.detail};
   for (const auto& [id, job] : held_) {
     HeldJob held{job->spec, job->attempt, job->fence, job->activity > 0, job->finished, {}};
+    // The journal has every strict job; without their payloads a hello stays small, however much is held.
+    if (held.spec.durability == Durability::kStrict) held.spec.payload.clear();
     if (!job->spec.stream.empty()) held.stream = job->log.state();
     hello.held.push_back(std::move(held));
   }
@@ -335,7 +367,7 @@ void JobConsumer::finish(const std::shared_ptr<Handle>& job, Outcome outcome) {
   } else {
     outcome.events.clear();
   }
-  job->outcome = std::move(outcome);
+  job->outcome = fit_to_send(std::move(outcome));
   job->finished = true;
   if (state_ == State::kWelcomed) send_result(*job);
 }

@@ -21,6 +21,9 @@ int* count_of(WorkerCounts& counts, std::string_view stage) {
   return nullptr;
 }
 
+// Its workers hold nothing, so all of them may be on other hosts.
+bool may_be_elsewhere(std::string_view stage) { return stage != "index" && stage != "frontend"; }
+
 }  // namespace
 
 Result<WorkerCounts> parse_worker_counts(std::string_view text) {
@@ -39,9 +42,11 @@ Result<WorkerCounts> parse_worker_counts(std::string_view text) {
     const std::string_view digits =
         equals == std::string_view::npos ? std::string_view{} : config::trimmed(view.substr(equals + 1));
     const auto [end, problem] = std::from_chars(digits.data(), digits.data() + digits.size(), *count);
-    if (problem != std::errc{} || end != digits.data() + digits.size() || *count < 1 ||
+    const int fewest = may_be_elsewhere(stage) ? 0 : 1;
+    if (problem != std::errc{} || end != digits.data() + digits.size() || *count < fewest ||
         *count > kMostOfOneStage) {
-      return bad(fmt::format("{} needs a number from 1 to {}, as in {}=2", stage, kMostOfOneStage, stage));
+      return bad(
+          fmt::format("{} needs a number from {} to {}, as in {}=2", stage, fewest, kMostOfOneStage, stage));
     }
   }
   return counts;

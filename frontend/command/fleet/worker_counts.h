@@ -20,7 +20,8 @@ struct WorkerCounts {
 
 inline constexpr int kMostOfOneStage = 64;
 
-// Stages that are not named keep their default. Errors: kInvalidArgument, naming what is wrong.
+// Stages that are not named keep their default; extract, embed and generate may have none here, when others
+// join from elsewhere. Errors: kInvalidArgument, naming what is wrong.
 Result<WorkerCounts> parse_worker_counts(std::string_view text);
 
 std::string to_string(const WorkerCounts& counts);

@@ -12,13 +12,19 @@ TEST(WorkerCounts, KeepsDefaultsOfWhatIsNotNamed) {
   EXPECT_EQ(*parse_worker_counts(""), WorkerCounts{});
 }
 
+TEST(WorkerCounts, StagesThatHoldNothingMayBeElsewhere) {
+  const auto counts = parse_worker_counts("extract=0,embed=0,generate=0");
+  ASSERT_TRUE(counts);
+  EXPECT_EQ(*counts, (WorkerCounts{0, 0, 1, 0, 1}));
+}
+
 TEST(WorkerCounts, RoundTrips) {
   const WorkerCounts counts{3, 2, 1, 5, 2};
   EXPECT_EQ(*parse_worker_counts(to_string(counts)), counts);
 }
 
 TEST(WorkerCounts, NamesWhatIsWrong) {
-  for (const char* text : {"extract", "extract=", "extract=0", "extract=65", "extract=2x", "extract=-1",
+  for (const char* text : {"extract", "extract=", "index=0", "frontend=0", "extract=65", "extract=2x", "extract=-1",
                            "exrtact=2", "broker=1", "embed=1,embed=2", "=2"}) {
     const auto counts = parse_worker_counts(text);
     ASSERT_FALSE(counts.has_value()) << text;

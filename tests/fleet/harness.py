@@ -246,8 +246,8 @@ def wait_for(condition, what, timeout=PATIENCE, every=0.05):
         time.sleep(every)
 
 
-def make_pdf(pages):
-    """A real PDF of text pages: one string a page, its lines kept."""
+def make_pdf(pages, ballast=b""):
+    """A real PDF of text pages: one string a page, its lines kept. The ballast is in the file and on no page."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
     kids = []
     for text in pages:
@@ -261,6 +261,8 @@ def make_pdf(pages):
         objects.append(b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R "
                        b"/Resources << /Font << /F1 3 0 R >> >> >>" % len(objects))
         kids.append(b"%d 0 R" % len(objects))
+    if ballast:
+        objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(ballast), ballast))
     objects[1] = b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b" ".join(kids), len(kids))
     out = bytearray(b"%PDF-1.4\n")
     offsets = []
@@ -278,7 +280,7 @@ WORDS = ("harbour lantern meadow copper violin granite saffron timber orchid mar
          "bramble cobalt ferry glacier hazel ivory juniper kestrel").split()
 
 
-def book(pages, marker="volume"):
+def book(pages, marker="volume", ballast=b""):
     """A PDF whose page N says something that only page N says."""
     texts = []
     for number in range(1, pages + 1):
@@ -287,7 +289,7 @@ def book(pages, marker="volume"):
             lines.append(" ".join(WORDS[(number * 7 + line * 3 + i) % len(WORDS)] for i in range(9)) + ".")
         lines.append(f"The keeper of page {number} is called {marker.title()}keeper{number}zed.")
         texts.append("\n".join(lines))
-    return make_pdf(texts)
+    return make_pdf(texts, ballast)
 
 
 class ModelServer:

@@ -131,6 +131,7 @@ Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const Serve
   auto parts = std::make_unique<Parts>(io, config, std::move(edge), std::move(blobs), std::move(*catalog));
   parts->add_routes();
   parts->documents.start();
+  parts->questions.start();
   const auto ports = parts->edge.listen();
   if (!ports) return ports.error();
   for (const auto port : *ports) log::info("port={} listening", port);

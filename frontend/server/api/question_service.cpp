@@ -36,6 +36,36 @@ messages::JobSpec interactive_job(std::string stage, std::string op, std::string
   return job;
 }
 
+messages::Submit submission_of(const StartedQuestion& started, const ws_stream::Settings& settings,
+                               const std::vector<std::string>& documents, std::int64_t now_ms) {
+  messages::SearchRequest search;
+  search.collection = started.collection;
+  search.query = started.question;
+  search.k = settings.top_k;
+  search.max_distance = settings.distance_threshold;
+  search.documents = documents;
+  search.answer = messages::AnswerRequest{};
+  search.answer->question = started.question;
+  search.answer->history = started.history;
+  search.answer->conversation = started.conversation;
+
+  messages::Submit submission;
+  submission.job =
+      interactive_job("embed", "query", messages::encode(messages::EmbedQuery{std::move(search)}),
+                      started.stream, kAnswerDeadlineMs);
+  messages::JobSpec completion;
+  completion.stage = "record";
+  completion.op = "answer";
+  completion.tenant = kTenant;
+  completion.request_id = started.stream + "-record";
+  completion.priority = messages::Priority::kNormal;
+  completion.durability = messages::Durability::kStrict;
+  completion.payload = messages::encode(messages::RecordAnswer{started.conversation, started.collection,
+                                                               started.question, started.stream, now_ms});
+  submission.stream = messages::StreamSpec{started.stream, std::move(completion)};
+  return submission;
+}
+
 }  // namespace
 
 Status check_question(std::string_view question, std::uint64_t limit) {
@@ -94,7 +124,8 @@ class QuestionService::Pending {
   std::unique_ptr<Timer> timeout_;
 };
 
-QuestionService::QuestionService(Services& services) : services_(services), topic_(random_id()) {}
+QuestionService::QuestionService(Services& services)
+    : services_(services), topic_(random_id()), sweep_(services) {}
 QuestionService::~QuestionService() = default;
 
 void QuestionService::ask(Question question, Done<AnswerView> started,
@@ -107,58 +138,39 @@ void QuestionService::ask(Question question, Done<AnswerView> started,
                   question.request_id,      new_stream_id(question.topic.empty() ? topic_ : question.topic),
                   services_.loop.unix_ms(), question.collections,
                   question.conversations};
-  services_.catalog.run([row = std::move(row)](Catalog& catalog) { return catalog.begin_question(row); },
-                        lifetime_.guard([this, question = std::move(question), started = std::move(started),
-                                         refused = std::move(refused)](const Result<StartedQuestion>& noted) {
-                          if (!noted) return started(noted.error());
-                          // The hub knows the stream before anybody can attach to it.
-                          if (!noted->repeated) submit(*noted, question, refused);
-                          AnswerView view;
-                          view.stream = noted->stream;
-                          view.conversation = noted->conversation;
-                          view.question = noted->question;
-                          view.collection = noted->collection;
-                          started(std::move(view));
-                        }));
+  const auto make = [settings = services_.settings, documents = std::move(question.documents),
+                     now_ms = row.now_ms](const StartedQuestion& noted) {
+    return submission_of(noted, settings, documents, now_ms);
+  };
+  services_.catalog.run(
+      [row = std::move(row), make](Catalog& catalog) {
+        return catalog.begin_question(
+            row, [&make](const StartedQuestion& noted) { return messages::encode(make(noted)); });
+      },
+      lifetime_.guard([this, make, started = std::move(started),
+                       refused = std::move(refused)](const Result<StartedQuestion>& noted) {
+        if (!noted) return started(noted.error());
+        // The hub knows the stream before anybody can attach to it.
+        if (!noted->repeated) submit(make(*noted), refused);
+        AnswerView view;
+        view.stream = noted->stream;
+        view.conversation = noted->conversation;
+        view.question = noted->question;
+        view.collection = noted->collection;
+        started(std::move(view));
+      }));
 }
 
-void QuestionService::submit(const StartedQuestion& started, const Question& question,
-                             std::function<void(const Error&)> refused) {
-  messages::SearchRequest search;
-  search.collection = started.collection;
-  search.query = started.question;
-  search.k = services_.settings.top_k;
-  search.max_distance = services_.settings.distance_threshold;
-  search.documents = question.documents;
-  search.answer = messages::AnswerRequest{};
-  search.answer->question = started.question;
-  search.answer->history = started.history;
-  search.answer->conversation = started.conversation;
-
-  messages::Submit submission;
-  submission.job =
-      interactive_job("embed", "query", messages::encode(messages::EmbedQuery{std::move(search)}),
-                      started.stream, kAnswerDeadlineMs);
-  messages::JobSpec completion;
-  completion.stage = "record";
-  completion.op = "answer";
-  completion.tenant = kTenant;
-  completion.request_id = started.stream + "-record";
-  completion.priority = messages::Priority::kNormal;
-  completion.durability = messages::Durability::kStrict;
-  completion.payload = messages::encode(messages::RecordAnswer{
-      started.conversation, started.collection, started.question, started.stream, services_.loop.unix_ms()});
-  submission.stream = messages::StreamSpec{started.stream, std::move(completion)};
-  services_.hub.ask(
-      std::move(submission), lifetime_.guard([this, stream = started.stream,
-                                              refused = std::move(refused)](const messages::SubmitAck& ack) {
-        if (ack.code == ErrorCode::kOk) return;
-        const Error error{ack.code, ack.message.empty() ? "The question was not taken." : ack.message};
-        services_.catalog.run(
-            [stream, error](Catalog& catalog) { return catalog.refuse_answer(stream, error); },
-            [](const Status&) {});
-        refused(error);
-      }));
+void QuestionService::submit(messages::Submit submission, std::function<void(const Error&)> refused) {
+  const std::string stream = submission.job.stream;
+  services_.hub.ask(std::move(submission), lifetime_.guard([this, stream, refused = std::move(refused)](
+                                                               const messages::SubmitAck& ack) {
+    if (ack.code == ErrorCode::kOk) return;
+    const Error error{ack.code, ack.message.empty() ? "The question was not taken." : ack.message};
+    services_.catalog.run([stream, error](Catalog& catalog) { return catalog.refuse_answer(stream, error); },
+                          [](const Status&) {});
+    refused(error);
+  }));
 }
 
 void QuestionService::request(messages::JobSpec job, Done<std::string> done) {

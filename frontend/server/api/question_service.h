@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/server/api/question_sweep.h"
 #include "frontend/server/api/services.h"
 #include "frontend/server/api/stream_reader.h"
 
@@ -47,6 +48,8 @@ class QuestionService {
   using Done = std::function<void(Result<Value>)>;
 
   explicit QuestionService(Services& services);
+  // Takes up what an earlier process left.
+  void start() { sweep_.start(); }
   ~QuestionService();
   QuestionService(const QuestionService&) = delete;
   QuestionService& operator=(const QuestionService&) = delete;
@@ -67,13 +70,13 @@ class QuestionService {
  private:
   class Pending;
 
-  void submit(const StartedQuestion& started, const Question& question,
-              std::function<void(const Error&)> refused);
+  void submit(messages::Submit submission, std::function<void(const Error&)> refused);
   void request(messages::JobSpec job, Done<std::string> done);
   void finish(const std::string& stream, const Result<std::string>& result);
 
   Services& services_;
   std::string topic_;
+  QuestionSweep sweep_;
   std::map<std::string, std::unique_ptr<Pending>> pending_;  // by stream
   Lifetime lifetime_;
 };

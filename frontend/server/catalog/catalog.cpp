@@ -40,6 +40,10 @@ constexpr const char* kMigrations[] = {
     CREATE UNIQUE INDEX answers_by_stream ON messages(stream) WHERE role = 'assistant';
     CREATE UNIQUE INDEX answers_by_request ON messages(request_id) WHERE request_id IS NOT NULL;
     )sql",
+    R"sql(
+    ALTER TABLE messages ADD COLUMN submission BLOB;
+    CREATE INDEX unsettled_answers ON messages(created_ms) WHERE role = 'assistant' AND status = 0;
+    )sql",
 };
 
 CollectionRow read_collection(const store::Statement& row) {

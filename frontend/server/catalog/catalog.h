@@ -5,6 +5,7 @@
 // Errors: kNotFound, kConflict, kInvalidArgument, kBusy, kDiskFull, kDamaged, kInternal.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,8 +66,12 @@ class Catalog {
   Result<ConversationRow> conversation(std::string_view owner, std::string_view id);
   Result<std::vector<MessageRow>> messages_of(std::string_view conversation);
   Status delete_conversation(std::string_view owner, std::string_view id);
-  // Checks, makes the conversation when needed and notes question and (streaming) answer.
-  Result<StartedQuestion> begin_question(const NewQuestion& question);
+  // Checks, makes the conversation when needed and notes question and (streaming) answer. What `submission`
+  // makes of it is kept until the answer is settled, so that a question whose frontend dies is still asked.
+  using MakeSubmission = std::function<std::string(const StartedQuestion&)>;
+  Result<StartedQuestion> begin_question(const NewQuestion& question, const MakeSubmission& submission = {});
+  // Streaming answers asked before this time, oldest first, at most `limit`.
+  Result<std::vector<UnsettledAnswer>> unsettled_answers(std::int64_t before_ms, int limit);
   // The answer never started: its message says so.
   Status refuse_answer(std::string_view stream, const Error& error);
   // The end of a stream. Nothing happens when its conversation is gone or the answer was recorded before.
@@ -75,7 +80,7 @@ class Catalog {
   Result<MessageRow> answer_of_stream(std::string_view stream);
 
  private:
-  Result<StartedQuestion> note_question(const NewQuestion& question);
+  Result<StartedQuestion> note_question(const NewQuestion& question, const MakeSubmission& submission);
   Catalog(store::Database database, store::BlobStore& blobs)
       : database_(std::move(database)), blobs_(blobs) {}
 

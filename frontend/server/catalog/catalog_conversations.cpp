@@ -140,16 +140,18 @@ Result<ConversationRow> Catalog::conversation_for(const NewQuestion& question) {
   return row;
 }
 
-Result<StartedQuestion> Catalog::begin_question(const NewQuestion& question) {
+Result<StartedQuestion> Catalog::begin_question(const NewQuestion& question,
+                                                const MakeSubmission& submission) {
   // Survives every process; only a power cut may lose it, and with it the relaxed job that answers it. An
   // fsync here would stand between the asker and the first token.
   if (auto relaxed = database_.set_synchronous(store::Synchronous::kNormal); !relaxed) return relaxed.error();
-  auto started = note_question(question);
+  auto started = note_question(question, submission);
   if (auto strict = database_.set_synchronous(store::Synchronous::kFull); !strict) return strict.error();
   return started;
 }
 
-Result<StartedQuestion> Catalog::note_question(const NewQuestion& question) {
+Result<StartedQuestion> Catalog::note_question(const NewQuestion& question,
+                                               const MakeSubmission& submission) {
   auto transaction = store::Transaction::begin(database_);
   if (!transaction) return transaction.error();
   if (!question.request_id.empty()) {
@@ -186,8 +188,8 @@ Result<StartedQuestion> Catalog::note_question(const NewQuestion& question) {
   if (!noted) return noted.error();
   auto answer = database_.prepare(
       "INSERT INTO messages(id, conversation, role, text, stream, question, collection, request_id, status, "
-      "created_ms)"
-      " VALUES(?, ?, 'assistant', '', ?, ?, ?, ?, 0, ?)");
+      "created_ms, submission)"
+      " VALUES(?, ?, 'assistant', '', ?, ?, ?, ?, 0, ?, ?)");
   if (!answer) return answer.error();
   answer->bind(1, random_id())
       .bind(2, started.conversation)
@@ -199,6 +201,11 @@ Result<StartedQuestion> Catalog::note_question(const NewQuestion& question) {
   } else {
     answer->bind(6, question.request_id);
   }
+  if (submission) {
+    answer->bind_blob(8, submission(started));
+  } else {
+    answer->bind_null(8);
+  }
   noted = answer->run();
   if (noted) {
     noted = sql::run(database_, "UPDATE conversations SET updated_ms = ? WHERE id = ?", question.now_ms,
@@ -207,6 +214,23 @@ Result<StartedQuestion> Catalog::note_question(const NewQuestion& question) {
   if (noted) noted = transaction->commit();
   if (!noted) return noted.error();
   return started;
+}
+
+Result<std::vector<UnsettledAnswer>> Catalog::unsettled_answers(std::int64_t before_ms, int limit) {
+  auto statement =
+      sql::query(database_,
+                 "SELECT stream, submission, created_ms FROM messages WHERE role = 'assistant' AND "
+                 "status = 0 AND created_ms < ? ORDER BY created_ms LIMIT ?",
+                 before_ms, limit);
+  if (!statement) return statement.error();
+  std::vector<UnsettledAnswer> answers;
+  while (true) {
+    auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return answers;
+    answers.push_back({statement->text(0), statement->is_null(1) ? std::string() : statement->text(1),
+                       statement->integer(2)});
+  }
 }
 
 Status Catalog::refuse_answer(std::string_view stream, const Error& error) {
@@ -220,7 +244,8 @@ Status Catalog::refuse_answer(std::string_view stream, const Error& error) {
   state.events.push_back({1, 1, messages::StreamEventKind::kTerminal, 0, messages::encode(terminal)});
   state.next_seq = 2;
   auto statement = database_.prepare(
-      "UPDATE messages SET status = 3, state = ? WHERE stream = ? AND role = 'assistant' AND status = 0");
+      "UPDATE messages SET status = 3, state = ?, submission = NULL WHERE stream = ? AND role = 'assistant' "
+      "AND status = 0");
   if (!statement) return statement.error();
   statement->bind_blob(1, messages::encode(state)).bind(2, stream);
   return statement->run();
@@ -238,8 +263,8 @@ Status Catalog::finish_answer(const messages::RecordAnswer& answer, const messag
   auto transaction = store::Transaction::begin(database_);
   if (!transaction) return transaction.error();
   auto statement = database_.prepare(
-      "UPDATE messages SET text = ?, status = ?, state = ? WHERE stream = ? AND role = 'assistant' AND "
-      "status IN (0, 3)");
+      "UPDATE messages SET text = ?, status = ?, state = ?, submission = NULL WHERE stream = ? AND "
+      "role = 'assistant' AND status IN (0, 3)");
   if (!statement) return statement.error();
   statement->bind(1, std::string_view(state.text)).bind(2, static_cast<std::int64_t>(status));
   statement->bind_blob(3, messages::encode(kept)).bind(4, std::string_view(answer.stream));

@@ -138,6 +138,13 @@ struct NewQuestion {
   Conversations conversations = Conversations::kMustExist;
 };
 
+// An answer nobody has recorded yet, with what its question was submitted as.
+struct UnsettledAnswer {
+  std::string stream;
+  std::string submission;  // as begin_question() was given it; empty in rows of older versions
+  std::int64_t created_ms = 0;
+};
+
 struct StartedQuestion {
   std::string stream;
   std::string conversation;

@@ -122,6 +122,26 @@ TEST_F(CatalogTest, DropsACollection) {
   EXPECT_TRUE(catalog_.collection("default"));
 }
 
+TEST_F(CatalogTest, KeepsWhatAQuestionWasSubmittedAsUntilItsAnswerIsSettled) {
+  const auto submission = [](const StartedQuestion& started) { return "ask " + started.question; };
+  for (const char* stream : {"s1", "s2", "s3"}) {
+    ASSERT_TRUE(catalog_.begin_question(question("Why?", stream), submission));
+  }
+  ASSERT_TRUE(catalog_.begin_question(question("Bare?", "s4")));
+  const auto asked_ms = question("", "").now_ms;
+  EXPECT_TRUE(catalog_.unsettled_answers(asked_ms, 10)->empty());
+  const auto open = catalog_.unsettled_answers(asked_ms + 1, 10);
+  ASSERT_EQ(open->size(), 4U);
+  EXPECT_EQ(open->front().submission, "ask Why?");
+  EXPECT_EQ(open->back().submission, "");
+  EXPECT_EQ(catalog_.unsettled_answers(asked_ms + 1, 2)->size(), 2U);
+  ASSERT_TRUE(catalog_.finish_answer({"", "default", "Why?", "s1", 10}, finished("So."), 20));
+  ASSERT_TRUE(catalog_.refuse_answer("s2", {ErrorCode::kBusy, "later"}));
+  const auto left = catalog_.unsettled_answers(asked_ms + 1, 10);
+  ASSERT_EQ(left->size(), 2U);
+  EXPECT_EQ(left->front().stream, "s3");
+}
+
 TEST_F(CatalogTest, NotesQuestionsAndAnswers) {
   const auto first = catalog_.begin_question(question("What is it?", "s1"));
   ASSERT_TRUE(first);

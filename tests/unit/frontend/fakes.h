@@ -87,7 +87,10 @@ class FakeBus final : public FrontendBus {
   void cancel(messages::Cancel) override {}
   void follow(const std::string& topic, TopicListener& listener) override { listeners[topic] = &listener; }
   void unfollow(const std::string& topic, TopicListener&) override { listeners.erase(topic); }
-  void replay(const std::string&, std::uint64_t, std::function<void(const messages::Replayed&)>) override {}
+  void replay(const std::string& stream, std::uint64_t,
+              std::function<void(const messages::Replayed&)> done) override {
+    replays.emplace_back(stream, std::move(done));
+  }
   const messages::FleetStatus& fleet() const override { return status; }
   void on_fleet(std::function<void(const messages::FleetStatus&)> changed) override {
     watchers.push_back(changed);
@@ -102,6 +105,7 @@ class FakeBus final : public FrontendBus {
     for (const auto& [topic, listener] : listeners) listener->on_progress(progress);
   }
 
+  std::vector<std::pair<std::string, std::function<void(const messages::Replayed&)>>> replays;
   std::vector<messages::Submit> submitted;
   std::vector<std::function<void(const messages::SubmitAck&)>> acks;
   std::map<std::string, TopicListener*> listeners;

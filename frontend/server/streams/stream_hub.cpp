@@ -22,6 +22,7 @@ namespace {
 constexpr std::chrono::seconds kKeepUnseen{60};   // a mirror nobody looks at any more
 constexpr std::uint64_t kBrokerSettlesMs = 5000;  // after a boot, streams may still turn up
 constexpr std::chrono::seconds kLookAgain{1};
+constexpr std::chrono::seconds kSilence{3};  // beacons name every live stream each second
 
 class Hub : public StreamHub, private TopicListener {
  public:
@@ -109,6 +110,7 @@ class Hub : public StreamHub, private TopicListener {
     std::uint64_t boot = 0;          // the broker it was last given to
     bool replaying = false;
     bool cancelling = false;
+    Clock::time_point heard = Clock::now();  // when the broker last named it
     Clock::time_point unseen_since = Clock::now();
     Clock::time_point look_again = Clock::time_point::max();
   };
@@ -138,6 +140,7 @@ class Hub : public StreamHub, private TopicListener {
     const auto found = mirrors_.find(batch.stream);
     if (found == mirrors_.end() || batch.events.empty()) return;
     Mirror& mirror = found->second;
+    mirror.heard = Clock::now();
     if (mirror.state != StreamSlice::State::kReady) return;  // what is being loaded has this too
     if (batch.epoch > mirror.log.epoch() && batch.events.back().last_seq < mirror.log.last_seq()) {
       // A new writer that starts before what was seen here: compare with what the broker has now.
@@ -179,7 +182,9 @@ class Hub : public StreamHub, private TopicListener {
   void on_beacon(const Beacon& beacon) override {
     for (const auto& head : beacon.heads) {
       const auto found = mirrors_.find(head.stream);
-      if (found != mirrors_.end() && head.next_seq > found->second.log.next_seq()) heal(head.stream);
+      if (found == mirrors_.end()) continue;
+      found->second.heard = Clock::now();
+      if (head.next_seq > found->second.log.next_seq()) heal(head.stream);
     }
   }
 
@@ -190,6 +195,7 @@ class Hub : public StreamHub, private TopicListener {
     const bool was_ready =
         std::exchange(mirror.state, StreamSlice::State::kReady) == StreamSlice::State::kReady;
     mirror.look_again = Clock::time_point::max();
+    mirror.heard = Clock::now();
     const bool fresh = mirror.log.merge(state);
     if (fresh || !was_ready) changed(state.stream, mirror);
   }
@@ -249,7 +255,13 @@ class Hub : public StreamHub, private TopicListener {
     const auto now = Clock::now();
     std::vector<std::string> again;
     std::vector<std::string> forget;
+    std::vector<std::string> silent;
     for (auto& [stream, mirror] : mirrors_) {
+      // Its end may have been lost with a connection: what has ended is in no beacon.
+      if (fleet.boot != 0 && mirror.state == StreamSlice::State::kReady && !mirror.log.finished() &&
+          now - mirror.heard > kSilence) {
+        silent.push_back(stream);
+      }
       if (fleet.boot != 0 && mirror.question && mirror.boot != 0 && mirror.boot != fleet.boot)
         resubmit(stream, mirror);
       if (fleet.boot != 0 && mirror.cancelling) bus_.cancel({{}, "default", stream, {}});
@@ -260,6 +272,10 @@ class Hub : public StreamHub, private TopicListener {
     for (const auto& stream : again) {
       mirrors_.at(stream).look_again = Clock::time_point::max();
       look_for(stream);
+    }
+    for (const auto& stream : silent) {
+      mirrors_.at(stream).heard = now;  // once in a while
+      heal(stream);
     }
     for (const auto& stream : forget) drop(stream);
   }

@@ -19,8 +19,9 @@ import time
 from pathlib import Path
 
 from account import account
-from faults import ALONE, FAULTS, SHARES
-from fleet import ChaosFleet, harness
+from faults import ALONE, FAULTS, LINKED, SHARES, SHIMMED
+from fleet import SHIM, ChaosFleet, harness
+from links import CHANNELS, open_links
 from report import Report
 from wire import request
 from work import BASE_DOCUMENT, Clients
@@ -45,11 +46,15 @@ class Run:
         self.faults = options.faults
         self.kills = 0
         self.began = time.monotonic()
+        self.links, self.mangler = {}, None
 
     def say(self, text):
         print(f"[{time.monotonic() - self.began:6.1f} s] {text}", flush=True)
 
     async def prepare(self):
+        if self.fleet.linked:
+            self.links, self.mangler = await open_links(self.fleet.links, random.Random(self.rng.random()))
+        await asyncio.to_thread(self.fleet.start)
         await asyncio.to_thread(self.fleet.ingest, "base.txt", BASE_DOCUMENT.encode())
         warm = self.clients.ask(5)
         await self.clients.drain(30)
@@ -171,13 +176,16 @@ def main():
     options = parse()
     raise_descriptor_limit()
     report = Report()
+    needed = set(options.faults)
+    if needed & SHIMMED and not SHIM.exists():
+        sys.exit(f"{SHIM} is missing: build the target chaos_shim")
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     print(f"seed {options.seed}, faults {','.join(options.faults)}, fleet {options.workers}, in {folder}", flush=True)
     failed = True
     try:
         with harness.ModelServer() as models:
-            fleet = ChaosFleet(options.workers, models.env("recite-50"), folder)
-            fleet.start()
+            fleet = ChaosFleet(options.workers, models.env("recite-50"), folder,
+                               SHIM if needed & SHIMMED else None, CHANNELS if needed & LINKED else ())
             try:
                 run = Run(options, fleet, report)
                 asyncio.run(run.run())
@@ -202,8 +210,6 @@ def finish(run, report):
     print("not taken: " + (", ".join(f"{why} ×{times}" for why, times in sorted(run.clients.refused.items())) or "nothing"))
     print("peaks: " + ", ".join(f"{kind} {memory >> 20} MB {descriptors} descriptors"
                                 for kind, (memory, descriptors) in sorted(run.fleet.peaks.items())))
-    for where, kind, what in report.findings[:60]:
-        print(f"{kind:>11}  {where}: {what}")
 
 
 if __name__ == "__main__":

@@ -99,7 +99,92 @@ async def supervisor(run, rng):
     return struck("supervisor", how.name, begin)
 
 
-FAULTS = {"kill": kill, "boundary": boundary, "stop": stop, "stage": stage, "pair": pair, "supervisor": supervisor}
-# How often each is drawn when several are allowed; kills of one process are counted apart (--kills).
-SHARES = {"kill": 10, "boundary": 5, "stop": 4, "stage": 2, "pair": 1, "supervisor": 0.4}
+async def cut(run, rng):
+    """Every connection of one kind of process on one channel breaks."""
+    link = run.links[rng.choice(sorted(run.links))]
+    return struck("cut", link.name) if link.cut() else []
+
+
+async def partition(run, rng):
+    """Nothing passes in one direction, or in both, for a while; then it heals, or breaks and is made anew."""
+    kind = rng.choice(sorted({kind for kind, _ in run.links}))
+    channels = [link for (of, _), link in sorted(run.links.items()) if of == kind]
+    directions = rng.choice((("up",), ("down",), ("up", "down")))
+    begin = time.monotonic()
+    try:
+        for link in channels:
+            link.hold(*directions)
+        await asyncio.sleep(rng.choice((0.5, 1.5, 3.0, 6.0)))
+    finally:
+        for link in channels:
+            if rng.random() < 0.5:
+                link.cut()
+            link.heal()
+    return struck("partition", f"{kind}:{'+'.join(directions)}", begin)
+
+
+async def events(run, rng):
+    """The event channels lose, repeat and swap messages."""
+    begin = time.monotonic()
+    run.mangler.share = rng.choice((0.02, 0.1, 0.3))
+    try:
+        await asyncio.sleep(rng.uniform(1, 6))
+    finally:
+        run.mangler.share = 0.0
+    return struck("events", "bus", begin)
+
+
+async def hang(run, rng):
+    """The loop of a process stands still while its other threads, libzmq's among them, live on."""
+    kind, pid = victim(run, rng)
+    if not kind:
+        return []
+    begin = time.monotonic()
+    run.fleet.orders[kind].give("hung_pid", pid)
+    try:
+        await asyncio.sleep(rng.choice((0.5, 3.0, 6.0)))
+    finally:
+        run.fleet.orders[kind].give("hung_pid", 0)
+    return struck("hang", kind, begin)
+
+
+async def fsync(run, rng):
+    """Each fsync of one kind of process takes long."""
+    return await order(run, rng, "fsync", rng.choice(("broker", "frontend", "index")), "sync_us",
+                       rng.choice((20_000, 200_000, 1_000_000)))
+
+
+async def disk(run, rng):
+    """The disk is full: writing to the data folder fails for one kind of process, or for all."""
+    kind = rng.choice(("broker", "frontend", "index", None))
+    return await order(run, rng, "disk", kind, "disk_full", 1)
+
+
+async def clock(run, rng):
+    """The wall clock jumps, and jumps back later, for one kind of process or for all."""
+    kind = rng.choice(("broker", "frontend", "index", "generate", None))
+    return await order(run, rng, "clock", kind, "clock_ms", rng.choice((-3_600_000, -5_000, 5_000, 86_400_000)))
+
+
+async def order(run, rng, fault, kind, field, value):
+    begin = time.monotonic()
+    kinds = [kind] if kind else sorted(run.fleet.orders)
+    for one in kinds:
+        run.fleet.orders[one].give(field, value)
+    try:
+        await asyncio.sleep(rng.uniform(1, 6))
+    finally:
+        for one in kinds:
+            run.fleet.orders[one].give(field, 0)
+    return struck(fault, kind or "all", begin)
+
+
+FAULTS = {"kill": kill, "boundary": boundary, "stop": stop, "stage": stage, "pair": pair, "supervisor": supervisor,
+          "cut": cut, "partition": partition, "events": events, "hang": hang, "fsync": fsync, "disk": disk,
+          "clock": clock}
+LINKED = {"cut", "partition", "events"}       # need the links between processes and bus
+SHIMMED = {"hang", "fsync", "disk", "clock"}  # need the preloaded shim
+# How often each is drawn when several are allowed.
+SHARES = {"kill": 10, "boundary": 5, "stop": 4, "stage": 2, "pair": 1, "supervisor": 0.4, "cut": 3, "partition": 2,
+          "events": 2, "hang": 2, "fsync": 1, "disk": 1, "clock": 1}
 ALONE = {"supervisor"}  # takes away what other faults hold on to

@@ -5,11 +5,13 @@ The wrappers exec the real program, so what runs, and what is killed, is the pro
 its endpoints by those of the links (links.py) and load the shim (shim.c) that slows disks and moves clocks.
 """
 import asyncio
+import mmap
 import os
 import random
 import shutil
 import signal
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -21,6 +23,21 @@ import harness  # noqa: E402
 
 KINDS = ("broker", "frontend", "extract", "embed", "index", "generate")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+SHIM = harness.BIN.parent / "tests" / "libchaos_shim.so"
+
+
+class Orders:
+    """What shim.cpp reads: four numbers in a file that all processes of a kind share."""
+    FIELDS = ("clock_ms", "sync_us", "hung_pid", "disk_full")
+
+    def __init__(self, path):
+        self.path = path
+        path.write_bytes(bytes(8 * len(self.FIELDS)))
+        with open(path, "r+b") as file:
+            self.map = mmap.mmap(file.fileno(), 0)
+
+    def give(self, field, value):
+        struct.pack_into("=q", self.map, 8 * self.FIELDS.index(field), value)
 
 
 class ChaosFleet(harness.Fleet):
@@ -32,7 +49,8 @@ class ChaosFleet(harness.Fleet):
         self.links.mkdir()
         self.bin = self.home / "bin"
         self.bin.mkdir()
-        self.shim = shim
+        self.shim, self.linked = shim, linked
+        self.orders = {kind: Orders(self.home / f"shim.{kind}") for kind in KINDS}
         port = free_port()
         super().__init__(workers, {**env, "CHAOS_RUN": self.home.name, "LOG_LEVEL": os.environ.get("LOG_LEVEL", "debug"),
                                    "XDG_RUNTIME_DIR": str(self.home)}, self.home / "data",
@@ -41,6 +59,7 @@ class ChaosFleet(harness.Fleet):
         self.url = None
         self.log = self.home / "log"
         self.peaks = {}  # kind → (bytes of memory, descriptors)
+        self.data.mkdir()
         shutil.copy2(harness.BIN / "answermill", self.bin / "answermill")
         for kind in KINDS:
             self._wrap(kind, [channel for of, channel in linked if of == kind])
@@ -49,12 +68,12 @@ class ChaosFleet(harness.Fleet):
         """A program that changes the endpoints among its arguments and becomes the real one."""
         lines = ["#!/bin/sh", "previous=", "for word in \"$@\"; do", "  shift", "  case $previous in"]
         for channel in channels:
-            lines += [f"    --{channel}-endpoint)", f"      ln -sfn \"${{word#ipc://}}\" {self.links}/{channel}.{kind}.$$",
-                      f"      mv -T {self.links}/{channel}.{kind}.$$ {self.links}/{channel}.up",
+            lines += [f"    --{channel}-endpoint)", f"      ln -sfn \"${{word#ipc://}}\" {self.links}/new.{kind}.{channel}.$$",
+                      f"      mv -T {self.links}/new.{kind}.{channel}.$$ \"{self.links}/up.${{word##*/}}\"",
                       f"      set -- \"$@\" ipc://{self.links}/{kind}.{channel}; previous=; continue ;;"]
         lines += ["    *) ;;", "  esac", "  previous=$word", "  set -- \"$@\" \"$word\"", "done"]
         if self.shim:
-            lines.append(f"export LD_PRELOAD={self.shim} CHAOS_SHIM={self.home}/shim.{kind}")
+            lines.append(f"export LD_PRELOAD={self.shim} CHAOS_SHIM={self.orders[kind].path} CHAOS_DATA={self.data}")
         lines.append(f"exec {harness.BIN}/answermill-{kind} \"$@\"")
         wrapper = self.bin / f"answermill-{kind}"
         wrapper.write_text("\n".join(lines) + "\n")

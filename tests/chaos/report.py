@@ -12,6 +12,7 @@ class Report:
 
     def find(self, where, kind, what):
         self.findings.append((where, kind, what))
+        print(f"{kind:>11}  {where}: {what}", flush=True)
 
     def strike(self, struck, recovery):
         row = self.faults.setdefault(struck.fault, {"times": 0, "recovery": 0.0, "kinds": {}})

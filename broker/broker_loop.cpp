@@ -52,10 +52,13 @@ class Loop : public Output {
   }
 
   Status recover() {
-    auto rows = journal_.recover();
-    if (!rows) return rows.error();
-    log::info("event=recovered boot={} rows={}", journal_.boot(), rows->size());
-    core_.recover(*rows);
+    std::uint64_t rows = 0;
+    const auto read = journal_.recover([this, &rows](const JournalRow& row) {
+      ++rows;
+      core_.recover(row);
+    });
+    if (!read) return read.error();
+    log::info("event=recovered boot={} rows={} set_aside={}", journal_.boot(), rows, journal_.set_aside());
     journal_.start([this](std::uint64_t ticket) {
       mailbox_.post([this, ticket] { core_.on_committed(ticket, present()); });
     });

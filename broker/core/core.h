@@ -61,7 +61,11 @@ class Core {
  public:
   Core(CoreConfig config, Output& output, std::uint32_t boot, TimePoint now);
 
-  void recover(const std::vector<JournalRow>& rows);
+  // What the journal kept, row by row: requests, groups and streams before jobs.
+  void recover(const JournalRow& row);
+  void recover(const std::vector<JournalRow>& rows) {
+    for (const auto& row : rows) recover(row);
+  }
 
   // Each takes the message as it came and the present time.
   void on_submit_frame(std::string_view frame, TimePoint now);

@@ -48,44 +48,42 @@ void Core::on_committed(std::uint64_t ticket, TimePoint now) {
   dispatch(now);
 }
 
-void Core::recover(const std::vector<JournalRow>& rows) {
+void Core::recover(const JournalRow& row) {
   const TimePoint now = started_;
-  for (const auto& row : rows) {
-    switch (row.table) {
-      case JournalTable::kRequest:
-        if (auto request = messages::decode<messages::StoredRequest>(row.value))
-          requests_[row.key] = *request;
-        break;
-      case JournalTable::kGroup:
-        if (auto group = messages::decode<messages::StoredGroup>(row.value)) {
-          groups_.emplace(row.key,
-                          Group{GroupLedger(group->spec, group->progress, now), {}, {}, TimePoint::max()});
-          dirty_groups_.insert(row.key);
+  switch (row.table) {
+    case JournalTable::kRequest:
+      if (auto request = messages::decode<messages::StoredRequest>(row.value))
+        requests_[row.key] = std::move(*request);
+      break;
+    case JournalTable::kGroup:
+      if (auto group = messages::decode<messages::StoredGroup>(row.value)) {
+        groups_.emplace(row.key,
+                        Group{GroupLedger(group->spec, group->progress, now), {}, {}, TimePoint::max()});
+        dirty_groups_.insert(row.key);
+      }
+      break;
+    case JournalTable::kStream:
+      if (auto stream = messages::decode<messages::StoredStream>(row.value)) {
+        Transition none;
+        open_stream(stream->spec, true, stream->tenant, none);
+      }
+      break;
+    case JournalTable::kJob:
+      if (auto stored = messages::decode<messages::StoredJob>(row.value)) {
+        Job job;
+        job.stored = std::move(*stored);
+        job.recovered = true;
+        if (job.stored.spec.deadline_ms > 0) {
+          job.deadline = now + std::chrono::milliseconds(job.stored.spec.deadline_ms);
         }
-        break;
-      case JournalTable::kStream:
-        if (auto stream = messages::decode<messages::StoredStream>(row.value)) {
-          Transition none;
-          open_stream(stream->spec, true, stream->tenant, none);
+        const std::string id = job.stored.spec.id;
+        if (const auto stream = streams_.find(job.stored.spec.stream); stream != streams_.end()) {
+          stream->second.log.merge(job.stored.stream);
         }
-        break;
-      case JournalTable::kJob:
-        if (auto stored = messages::decode<messages::StoredJob>(row.value)) {
-          Job job;
-          job.stored = std::move(*stored);
-          job.recovered = true;
-          if (job.stored.spec.deadline_ms > 0) {
-            job.deadline = now + std::chrono::milliseconds(job.stored.spec.deadline_ms);
-          }
-          const std::string id = job.stored.spec.id;
-          if (const auto stream = streams_.find(job.stored.spec.stream); stream != streams_.end()) {
-            stream->second.log.merge(job.stored.stream);
-          }
-          add_job(std::move(job));
-          make_ready(id, now);
-        }
-        break;
-    }
+        add_job(std::move(job));
+        make_ready(id, now);
+      }
+      break;
   }
 }
 

@@ -9,80 +9,44 @@
 namespace answermill::broker {
 namespace {
 
-constexpr const char* kTables[] = {"jobs", "groups", "streams", "requests"};
-constexpr std::int64_t kRequestMemorySeconds = 24 * 3600;
-constexpr std::chrono::milliseconds kFullDiskPause{500};
-constexpr std::int64_t kSchemaVersion = 1;
+constexpr std::chrono::milliseconds kFullDiskPause{250};
+constexpr std::chrono::seconds kIdle{1};
 
-std::size_t index_of(JournalTable table) { return static_cast<std::size_t>(table); }
+std::int64_t wall_clock() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+// A commit that failed may or may not be on disk, and after a failed fsync nobody can find out: only a new
+// process that reads the file again knows what is true.
+[[noreturn]] void end_process(const Error& error) {
+  log::error("event=journal_failed message=\"{}\" the broker ends, since it cannot tell what is on disk",
+             error.message);
+  std::abort();
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
-  auto journal = std::unique_ptr<Journal>(new Journal());
-  auto database = store::Database::open(path, store::Synchronous::kFull);
-  if (!database) return database.error();
-  journal->database_ = std::move(*database);
-  if (auto migrated = journal->migrate(); !migrated) return migrated.error();
-  return journal;
+  auto file = JournalFile::open(path);
+  if (!file) return file.error();
+  return std::unique_ptr<Journal>(new Journal(std::move(*file)));
 }
 
-Status Journal::migrate() {
-  auto version = database_.user_version();
-  if (!version) return version.error();
-  if (*version > kSchemaVersion) {
-    return Error{ErrorCode::kUnsupported, "the journal was written by a newer Answermill; upgrade this one"};
-  }
-  auto ran = database_.execute(
-      "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-      "INSERT OR IGNORE INTO meta VALUES ('boot', 0);"
-      "UPDATE meta SET value = value + 1 WHERE name = 'boot';"
-      "CREATE TABLE IF NOT EXISTS jobs (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
-      "CREATE TABLE IF NOT EXISTS groups (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
-      "CREATE TABLE IF NOT EXISTS streams (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
-      "CREATE TABLE IF NOT EXISTS requests (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;");
-  if (!ran) return ran;
-  if (auto set = database_.set_user_version(kSchemaVersion); !set) return set;
-  auto boot = database_.prepare("SELECT value FROM meta WHERE name = 'boot'");
-  if (!boot) return boot.error();
-  if (auto row = boot->step(); !row) return row.error();
-  boot_ = static_cast<std::uint32_t>(boot->integer(0));
-  for (std::size_t i = 0; i < std::size(kTables); ++i) {
-    auto put = database_.prepare(std::string("INSERT OR REPLACE INTO ") + kTables[i] + " VALUES (?, ?, ?)");
-    if (!put) return put.error();
-    put_[i] = std::move(*put);
-    auto erase = database_.prepare(std::string("DELETE FROM ") + kTables[i] + " WHERE key = ?");
-    if (!erase) return erase.error();
-    erase_[i] = std::move(*erase);
-  }
-  return prune();
-}
-
-Status Journal::prune() {
-  auto old = database_.prepare("DELETE FROM requests WHERE at < ?");
-  if (!old) return old.error();
-  return old->bind(1, static_cast<std::int64_t>(std::time(nullptr)) - kRequestMemorySeconds).run();
+Status Journal::recover(const std::function<void(JournalRow)>& take) {
+  recovered_ = true;
+  return file_->recover(take, wall_clock());
 }
 
 Result<std::vector<JournalRow>> Journal::recover() {
   std::vector<JournalRow> rows;
-  // Groups, streams and requests first: jobs refer to them.
-  for (const auto table :
-       {JournalTable::kRequest, JournalTable::kGroup, JournalTable::kStream, JournalTable::kJob}) {
-    auto query = database_.prepare(std::string("SELECT key, value FROM ") + kTables[index_of(table)] +
-                                   " ORDER BY at, key");
-    if (!query) return query.error();
-    while (true) {
-      auto row = query->step();
-      if (!row) return row.error();
-      if (!*row) break;
-      rows.push_back({table, query->text(0), query->text(1)});
-    }
+  if (auto read = recover([&rows](JournalRow row) { rows.push_back(std::move(row)); }); !read) {
+    return read.error();
   }
   return rows;
 }
 
 void Journal::start(std::function<void(std::uint64_t)> committed) {
+  if (!recovered_) {
+    if (auto read = recover([](const JournalRow&) {}); !read) end_process(read.error());
+  }
   committed_ = std::move(committed);
   writer_ = std::thread([this] { write_loop(); });
 }
@@ -112,35 +76,30 @@ void Journal::write_loop() {
     Batch batch;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return has_work_ || stopping_; });
-      if (!has_work_) return;
+      wake_.wait_for(lock, kIdle, [this] { return has_work_ || stopping_; });
+      if (!has_work_ && stopping_) return;
       batch = std::exchange(waiting_, Batch{});
       has_work_ = false;
     }
-    while (true) {
-      const auto wrote = write(batch.ops);
-      if (wrote) break;
-      healthy_ = false;
-      log::error("journal cannot write: {}", wrote.error().message);
-      if (wrote.error().code != ErrorCode::kDiskFull) std::abort();
-      std::this_thread::sleep_for(kFullDiskPause);  // this thread has nothing else to do until there is space
-    }
-    healthy_ = true;
-    committed_(batch.ticket);
+    if (batch.ticket > 0) write(batch);
+    const auto kept = file_->housekeep(wall_clock(), batch.ticket == 0);
+    if (!kept && kept.error().code != ErrorCode::kDiskFull) end_process(kept.error());
   }
 }
 
-Status Journal::write(const std::vector<JournalOp>& ops) {
-  const auto now = static_cast<std::int64_t>(std::time(nullptr));
-  auto transaction = store::Transaction::begin(database_);
-  if (!transaction) return transaction.error();
-  for (const auto& op : ops) {
-    const std::size_t table = index_of(op.table);
-    Status ran = op.erase ? erase_[table].bind(1, op.key).run()
-                          : put_[table].bind(1, op.key).bind_blob(2, op.value).bind(3, now).run();
-    if (!ran) return ran;
+void Journal::write(Batch& batch) {
+  while (true) {
+    const auto wrote = file_->write(batch.ops, wall_clock());
+    if (wrote) break;
+    if (wrote.error().code != ErrorCode::kDiskFull) end_process(wrote.error());
+    if (healthy_.exchange(false)) log::error("event=disk_full message=\"{}\"", wrote.error().message);
+    // This thread has nothing else to do until there is space; what comes meanwhile waits in memory, and the
+    // core refuses new work.
+    std::unique_lock lock(mutex_);
+    if (wake_.wait_for(lock, kFullDiskPause, [this] { return stopping_; })) return;  // never acknowledged
   }
-  return transaction->commit();
+  if (!healthy_.exchange(true)) log::info("event=disk_has_space");
+  committed_(batch.ticket);
 }
 
 }  // namespace answermill::broker

@@ -1,12 +1,12 @@
-// What must outlive the broker: open jobs, groups, stream and request names, and the boot number. SQLite in
-// WAL mode with synchronous=FULL, one writer thread, group commit: everything that waits goes into one
-// transaction.
+// What must outlive the broker: open jobs, groups, stream and request names, and the boot number. One writer
+// thread commits in groups: everything that waits goes into one transaction of the JournalFile.
 //
-// Thread: append() from the bus loop; `committed` is called on the journal's thread.
+// Thread: append() and healthy() from the bus loop; `committed` is called on the journal's thread.
 // Errors: a full disk is waited out (healthy() is false meanwhile); any other failure ends the process, since
 // a broker that cannot tell what is on disk must not acknowledge anything.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -16,37 +16,27 @@
 #include <thread>
 #include <vector>
 
-#include <atomic>
-
+#include "broker/journal/journal_file.h"
 #include "shared/base/result.h"
-#include "shared/store/sqlite.h"
 
 namespace answermill::broker {
 
-enum class JournalTable { kJob, kGroup, kStream, kRequest };
-
-struct JournalOp {
-  JournalTable table = JournalTable::kJob;
-  bool erase = false;
-  std::string key;
-  std::string value;  // encoded record
-};
-
-struct JournalRow {
-  JournalTable table;
-  std::string key;
-  std::string value;
-};
-
 class Journal {
  public:
-  // Opens or makes the file and raises the boot number durably.
+  // Opens or makes the file and raises the boot number durably. Errors: kDamaged, kDiskFull, kUnsupported (a
+  // newer Answermill wrote it), kBusy (another broker has it).
   static Result<std::unique_ptr<Journal>> open(const std::string& path);
   ~Journal();
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
 
-  std::uint32_t boot() const { return boot_; }
-  // Everything that is open, once, before start().
+  std::uint32_t boot() const { return file_->boot(); }
+  // Everything that is open, once, before start(); requests, groups and streams before the jobs that refer to
+  // them.
+  Status recover(const std::function<void(JournalRow)>& take);
   Result<std::vector<JournalRow>> recover();
+  // Rows that recover() found damaged and set aside.
+  std::uint64_t set_aside() const { return file_->set_aside(); }
   // Starts the writer. `committed` gets the highest ticket that is durable.
   void start(std::function<void(std::uint64_t)> committed);
   // Tickets must grow. Requests older than 24 h are forgotten by the writer.
@@ -54,21 +44,16 @@ class Journal {
   bool healthy() const { return healthy_; }
 
  private:
-  Journal() = default;
-  Status migrate();
-  void write_loop();
-  Status write(const std::vector<JournalOp>& ops);
-  Status prune();
-
+  explicit Journal(std::unique_ptr<JournalFile> file) : file_(std::move(file)) {}
   struct Batch {
     std::vector<JournalOp> ops;
     std::uint64_t ticket = 0;
   };
+  void write_loop();
+  void write(Batch& batch);
 
-  store::Database database_;
-  store::Statement put_[4];
-  store::Statement erase_[4];
-  std::uint32_t boot_ = 0;
+  std::unique_ptr<JournalFile> file_;  // the writer's, once started
+  bool recovered_ = false;
   std::function<void(std::uint64_t)> committed_;
   std::atomic<bool> healthy_ = true;
   std::thread writer_;

@@ -3,15 +3,31 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
+
 namespace answermill::store {
 namespace {
 
+// A write that found no room; SQLite has a code of its own only for one of the ways to meet that. A sync that
+// failed is never among them: what it should have kept may be lost already.
+bool lacks_space(sqlite3* database, int code) {
+  if ((code & 0xFF) == SQLITE_FULL) return true;
+  if (code != SQLITE_IOERR_WRITE && code != SQLITE_IOERR_SHMSIZE && code != SQLITE_IOERR_SHMOPEN &&
+      code != SQLITE_IOERR_TRUNCATE) {
+    return false;
+  }
+  const int reason = sqlite3_system_errno(database);
+  return reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
+}
+
 Error error_of(sqlite3* database) {
-  const int code = database != nullptr ? sqlite3_errcode(database) : SQLITE_NOMEM;
+  const int code = database != nullptr ? sqlite3_extended_errcode(database) : SQLITE_NOMEM;
   const std::string message = database != nullptr ? sqlite3_errmsg(database) : "out of memory";
+  if (database != nullptr && lacks_space(database, code)) {
+    return {ErrorCode::kDiskFull, "the disk is full: " + message};
+  }
   switch (code & 0xFF) {
-    case SQLITE_FULL:
-      return {ErrorCode::kDiskFull, "the disk is full: " + message};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return {ErrorCode::kBusy, "a database is locked: " + message};
@@ -50,6 +66,18 @@ Statement& Statement::bind_blob(int index, std::string_view bytes) {
   return *this;
 }
 
+Statement& Statement::bind_view(int index, std::string_view text) {
+  sqlite3_bind_text64(statement_.get(), index, text.data() != nullptr ? text.data() : "", text.size(),
+                      SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind_blob_view(int index, std::string_view bytes) {
+  sqlite3_bind_blob64(statement_.get(), index, bytes.data() != nullptr ? bytes.data() : "", bytes.size(),
+                      SQLITE_STATIC);
+  return *this;
+}
+
 Statement& Statement::bind_null(int index) {
   sqlite3_bind_null(statement_.get(), index);
   return *this;
@@ -83,10 +111,12 @@ void Statement::reset() {
 std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
 double Statement::real(int column) const { return sqlite3_column_double(statement_.get(), column); }
 
-std::string Statement::text(int column) const {
+std::string Statement::text(int column) const { return std::string(view(column)); }
+
+std::string_view Statement::view(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_.get(), column));
   const int size = sqlite3_column_bytes(statement_.get(), column);
-  return bytes != nullptr ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
+  return bytes != nullptr ? std::string_view(bytes, static_cast<std::size_t>(size)) : std::string_view();
 }
 
 bool Statement::is_null(int column) const {
@@ -107,6 +137,18 @@ Result<Database> Database::open(const std::string& path, Synchronous synchronous
   if (auto ran = database.execute("PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON"); !ran)
     return ran.error();
   if (auto ran = database.set_synchronous(synchronous); !ran) return ran.error();
+  return database;
+}
+
+Result<Database> Database::open_read_only(const std::string& path) {
+  Database database;
+  sqlite3* handle = nullptr;
+  const int code =
+      sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+  database.database_.reset(handle);
+  if (code != SQLITE_OK) return error_of(handle);
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, 5000);
   return database;
 }
 
@@ -133,12 +175,35 @@ Status Database::set_synchronous(Synchronous synchronous) {
 std::int64_t Database::changes() const { return sqlite3_changes64(database_.get()); }
 std::int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(database_.get()); }
 
-Result<std::int64_t> Database::user_version() {
-  auto query = prepare("PRAGMA user_version");
+Result<std::int64_t> Database::integer(std::string_view sql) {
+  auto query = prepare(sql);
   if (!query) return query.error();
   auto row = query->step();
   if (!row) return row.error();
+  if (!*row) return Error{ErrorCode::kNotFound, "a database has no answer to: " + std::string(sql)};
   return query->integer(0);
+}
+
+Result<std::int64_t> Database::user_version() { return integer("PRAGMA user_version"); }
+
+void Database::checkpoint_by_hand() {
+  const auto hook = [](void* state, sqlite3*, const char*, int frames) {
+    auto& wal = *static_cast<Wal*>(state);
+    if (frames < wal.copied) wal.copied = 0;  // the log began anew
+    wal.total = frames;
+    return SQLITE_OK;
+  };
+  sqlite3_wal_hook(database_.get(), hook, wal_.get());
+}
+
+Status Database::checkpoint() {
+  int frames = 0;
+  int copied = 0;
+  const int code =
+      sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+  wal_->total = wal_->copied = std::max(frames, 0);
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return {};
+  return error_of(database_.get());
 }
 
 Status Database::set_user_version(std::int64_t version) {

@@ -1,7 +1,7 @@
 // A thin, typed layer over SQLite's C API: one connection, prepared statements, transactions.
 //
-// Thread: a Database and its Statements are used by one thread. Errors: kDiskFull, kBusy, kDamaged,
-// kInternal; text is bound and read as UTF-8, blobs as std::string. Source:
+// Thread: a Database and its Statements are used by one thread. Errors: kDiskFull (nothing was changed),
+// kBusy, kDamaged, kInternal; text is bound and read as UTF-8, blobs as std::string. Source:
 // https://www.sqlite.org/c3ref/intro.html
 #pragma once
 
@@ -28,6 +28,9 @@ class Statement {
   Statement& bind(int index, double value);
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
+  // Not copied: the bytes must stay where they are until the statement is done.
+  Statement& bind_view(int index, std::string_view text);
+  Statement& bind_blob_view(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
   // True: a row is ready. False: done. After done or an error the statement is reset and its bindings
@@ -40,7 +43,8 @@ class Statement {
   // Columns count from 0.
   std::int64_t integer(int column) const;
   double real(int column) const;
-  std::string text(int column) const;  // blobs too
+  std::string text(int column) const;       // blobs too
+  std::string_view view(int column) const;  // text or blob, until the next step() or reset()
   bool is_null(int column) const;
 
   explicit operator bool() const { return statement_ != nullptr; }
@@ -60,6 +64,9 @@ class Database {
   // WAL mode, foreign keys on, busy timeout 5 s. Makes the file (0600) when it is missing; ":memory:" works.
   static Result<Database> open(const std::string& path, Synchronous synchronous);
 
+  // An existing file, to look at: beside a writer, or a copy with its -wal. Nothing in it is changed.
+  static Result<Database> open_read_only(const std::string& path);
+
   Result<Statement> prepare(std::string_view sql);
   // Runs one or several statements without parameters.
   Status execute(const std::string& sql);
@@ -71,6 +78,16 @@ class Database {
   Result<std::int64_t> user_version();
   Status set_user_version(std::int64_t version);
 
+  // The first column of the first row. Errors: kNotFound without one.
+  Result<std::int64_t> integer(std::string_view sql);
+
+  // From now on the log is copied into the file by checkpoint() only, not within some commit.
+  void checkpoint_by_hand();
+  // Pages our commits added to the log since the last checkpoint() (0 unless by hand).
+  int pages_logged() const { return wal_->total - wal_->copied; }
+  // Copies the log into the file as far as readers allow, without waiting for them. Errors: as for commits.
+  Status checkpoint();
+
   sqlite3* handle() const { return database_.get(); }
   explicit operator bool() const { return database_ != nullptr; }
 
@@ -78,6 +95,11 @@ class Database {
   struct Close {
     void operator()(sqlite3* database) const;
   };
+  struct Wal {
+    int total = 0;   // frames in the log after our last commit
+    int copied = 0;  // of those, the ones the last checkpoint() saw
+  };
+  std::unique_ptr<Wal> wal_ = std::make_unique<Wal>();  // outlives the connection that writes it
   std::unique_ptr<sqlite3, Close> database_;
 };
 

@@ -1,37 +1,30 @@
 #include "broker/journal/journal.h"
 
-#include <gtest/gtest.h>
+#include <sqlite3.h>
 
-#include <filesystem>
-#include <future>
+#include <ctime>
 
-#include "shared/base/ids.h"
+#include "journal_fixture.h"
 
 namespace answermill::broker {
 namespace {
 
-namespace fs = std::filesystem;
+using JournalTest = JournalFixture;
 
-class JournalTest : public ::testing::Test {
- protected:
-  void SetUp() override { fs::create_directories(folder_); }
-  void TearDown() override { fs::remove_all(folder_); }
-  std::string path() const { return folder_ / "journal.sqlite"; }
-  fs::path folder_ = fs::temp_directory_path() / ("answermill-" + random_id());
-};
+void run_sql(const std::string& path, const std::string& sql) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+  char* error = nullptr;
+  EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
+  sqlite3_close(database);
+}
 
 TEST_F(JournalTest, KeepsWhatItAcknowledged) {
   {
-    auto journal = Journal::open(path());
-    ASSERT_TRUE(journal);
-    EXPECT_EQ((*journal)->boot(), 1U);
-    std::promise<void> done;
-    (*journal)->start([&](std::uint64_t ticket) {
-      if (ticket == 2) done.set_value();
-    });
-    (*journal)->append({{JournalTable::kJob, false, "a", "1"}, {JournalTable::kJob, false, "b", "2"}}, 1);
-    (*journal)->append({{JournalTable::kJob, true, "a", ""}, {JournalTable::kGroup, false, "g", "3"}}, 2);
-    done.get_future().wait();
+    RunningJournal running(path());
+    EXPECT_EQ(running.journal().boot(), 1U);
+    running.append({put_job("a", "1"), put_job("b", "2")});
+    running.write({erase_job("a"), {JournalTable::kGroup, false, "g", "3"}});
   }
   auto journal = Journal::open(path());
   ASSERT_TRUE(journal);
@@ -43,17 +36,156 @@ TEST_F(JournalTest, KeepsWhatItAcknowledged) {
   EXPECT_EQ(rows->at(1).key, "b");
 }
 
-TEST_F(JournalTest, NamesADamagedFile) {
+TEST_F(JournalTest, KeepsTheLastOfSeveralChanges) {
   {
-    std::FILE* file = std::fopen(path().c_str(), "w");
-    std::fputs(
-        "this is not a database, and long enough to be looked at as one ................................",
-        file);
-    std::fclose(file);
+    RunningJournal running(path());
+    running.write({put_job("a", "1"), put_job("a", "2"), put_job("b", "1"), erase_job("b")});
+    running.write({put_job("a", "3"), put_job("c", "1"), erase_job("nobody")});
+    running.write({erase_job("c"), put_job("c", "2"), put_job("d", std::string(100'000, 'x'))});
   }
+  const auto rows = rows_of(path());
+  ASSERT_TRUE(rows) << rows.error().message;
+  const std::map<std::string, std::string> expected = {
+      {"jobs/a", "3"}, {"jobs/c", "2"}, {"jobs/d", std::string(100'000, 'x')}};
+  EXPECT_EQ(*rows, expected);
+}
+
+TEST_F(JournalTest, RecoversJobsInTheOrderTheyCame) {
+  {
+    RunningJournal running(path());
+    for (const char* key : {"z", "m", "a"}) running.write({put_job(key, key)});
+    running.write({put_job("z", "again")});
+  }
+  auto journal = Journal::open(path());
+  ASSERT_TRUE(journal);
+  std::string order;
+  ASSERT_TRUE((*journal)->recover([&](const JournalRow& row) { order += row.key; }));
+  EXPECT_EQ(order, "zma");
+}
+
+TEST_F(JournalTest, BringsAFileOfVersion1Along) {
+  run_sql(path(),
+          "PRAGMA journal_mode=WAL;"
+          "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
+          "INSERT INTO meta VALUES ('boot', 41);"
+          "CREATE TABLE jobs (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
+          "CREATE TABLE groups (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
+          "CREATE TABLE streams (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
+          "CREATE TABLE requests (key TEXT PRIMARY KEY, value BLOB, at INTEGER) WITHOUT ROWID;"
+          "INSERT INTO jobs VALUES ('j2', x'0203', 7), ('j1', x'01', 7), ('j0', x'00', 9);"
+          "INSERT INTO groups VALUES ('g', x'67', 7);"
+          "INSERT INTO streams VALUES ('s', x'73', 7);"
+          "INSERT INTO requests VALUES ('t' || char(10) || 'r', x'72', strftime('%s','now'));"
+          "PRAGMA user_version=1;");
+  auto journal = Journal::open(path());
+  ASSERT_TRUE(journal) << journal.error().message;
+  EXPECT_EQ((*journal)->boot(), 42U);
+  std::vector<std::string> keys;
+  ASSERT_TRUE((*journal)->recover([&](const JournalRow& row) { keys.push_back(row.key + "=" + row.value); }));
+  const std::vector<std::string> expected = {"t\nr=r",  "g=g",         "s=s",
+                                             "j1=\x01", "j2=\x02\x03", std::string("j0=\0", 4)};
+  EXPECT_EQ(keys, expected);
+  journal->reset();
+  EXPECT_EQ(rows_of(path())->size(), 6U);
+}
+
+TEST_F(JournalTest, RefusesANewerVersion) {
+  { RunningJournal running(path()); }
+  run_sql(path(), "PRAGMA user_version=3");
+  const auto journal = Journal::open(path());
+  ASSERT_FALSE(journal);
+  EXPECT_EQ(journal.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(journal.error().message.find("version 3"), std::string::npos);
+}
+
+TEST_F(JournalTest, HasOneBrokerAtATime) {
+  RunningJournal running(path());
+  const auto second = Journal::open(path());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kBusy);
+}
+
+TEST_F(JournalTest, NamesADamagedFile) {
+  std::ofstream(path()) << "this is not a database, and long enough to be looked at as one ................";
   const auto journal = Journal::open(path());
   ASSERT_FALSE(journal);
   EXPECT_EQ(journal.error().code, ErrorCode::kDamaged);
+  EXPECT_NE(journal.error().message.find("answermill journal check"), std::string::npos);
+}
+
+TEST_F(JournalTest, SetsAChangedRowAside) {
+  {
+    RunningJournal running(path());
+    running.write({put_job("a", "1"), put_job("b", "2"), put_job("c", "3")});
+  }
+  run_sql(path(), "UPDATE jobs SET value = 'x' WHERE key = 'b'");
+  auto journal = Journal::open(path());
+  ASSERT_TRUE(journal);
+  const auto rows = (*journal)->recover();
+  ASSERT_TRUE(rows) << rows.error().message;
+  EXPECT_EQ(rows->size(), 2U);
+  EXPECT_EQ((*journal)->set_aside(), 1U);
+  journal->reset();
+  journal = Journal::open(path());
+  ASSERT_TRUE((*journal)->recover());
+  EXPECT_EQ((*journal)->set_aside(), 0U) << "a row is set aside once";
+}
+
+TEST_F(JournalTest, NoticesAMissingRow) {
+  {
+    RunningJournal running(path());
+    running.write({put_job("a", "1"), put_job("b", "2")});
+  }
+  run_sql(path(), "DELETE FROM jobs WHERE key = 'a'");
+  const auto rows = rows_of(path());
+  ASSERT_FALSE(rows);
+  EXPECT_EQ(rows.error().code, ErrorCode::kDamaged);
+}
+
+TEST_F(JournalTest, ForgetsRequestsAfterADayInSmallSteps) {
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  auto file = JournalFile::open(path());
+  ASSERT_TRUE(file);
+  ASSERT_TRUE((*file)->recover([](const JournalRow&) {}, now));
+  for (int i = 0; i < 3; ++i) {
+    std::vector<JournalOp> ops;
+    for (int j = 0; j < 700; ++j) {
+      ops.push_back({JournalTable::kRequest, false, std::to_string(i * 700 + j), "r"});
+    }
+    ASSERT_TRUE((*file)->write(ops, now + i));
+  }
+  const auto remembered = [&] {
+    file->reset();
+    file = JournalFile::open(path());
+    int count = 0;
+    EXPECT_TRUE((*file)->recover([&](const JournalRow&) { ++count; }, now));
+    return count;
+  };
+  EXPECT_EQ(remembered(), 2100);
+  const auto later = now + kRequestMemorySeconds + 2;  // the first 1,400 are old enough
+  ASSERT_TRUE((*file)->housekeep(later, false));
+  EXPECT_EQ(remembered(), 1600);
+  for (int step = 0; step < 10; ++step) ASSERT_TRUE((*file)->housekeep(later, true));
+  EXPECT_EQ(remembered(), 700);
+}
+
+TEST_F(JournalTest, GivesSpaceBack) {
+  const auto now = static_cast<std::int64_t>(std::time(nullptr));
+  auto file = JournalFile::open(path());
+  ASSERT_TRUE(file);
+  ASSERT_TRUE((*file)->recover([](const JournalRow&) {}, now));
+  std::vector<JournalOp> puts;
+  std::vector<JournalOp> erases;
+  for (int i = 0; i < 20; ++i) {
+    puts.push_back(put_job(std::to_string(i), std::string(1'000'000, 'x')));
+    erases.push_back(erase_job(std::to_string(i)));
+  }
+  ASSERT_TRUE((*file)->write(puts, now));
+  ASSERT_TRUE((*file)->housekeep(now, true));
+  EXPECT_GT(fs::file_size(path()), 20'000'000U);
+  ASSERT_TRUE((*file)->write(erases, now));
+  for (int step = 0; step < 20; ++step) ASSERT_TRUE((*file)->housekeep(now + 100, true));
+  EXPECT_LT(fs::file_size(path()), 8'000'000U);
 }
 
 }  // namespace

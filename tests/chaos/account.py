@@ -59,6 +59,7 @@ async def account(run, this, questions, uploads):
     report.add("questions acknowledged", sum(bool(q.stream) for q in questions))
     report.add("resumes", sum(q.resumes for q in questions))
     report.add("rewinds", sum(q.rewinds for q in questions))
+    report.add("joined runs", sum(q.overlaps for q in questions))
     report.add("questions refused by a full disk", sum(q.refused for q in questions))
     report.add("questions set aside", sum(q.set_aside for q in questions))
     report.add("documents acknowledged", sum(bool(u.document) for u in uploads))

@@ -23,11 +23,14 @@ from faults import ALONE, FAULTS, LINKED, SHARES, SHIMMED
 from fleet import SHIM, ChaosFleet, harness
 from links import CHANNELS, open_links
 from report import Report
+from scenarios import SCENARIOS
 from wire import request
 from work import BASE_DOCUMENT, Clients
 
-MOST_AT_ONCE = 4  # faults
+MOST_AT_ONCE = 4     # faults
+SCENARIOS_EVERY = 3  # so many rounds of faults, then one of each scenario
 FLEET = "extract=3,embed=2,index=2,generate=3,frontend=2"
+EVERYTHING = [*FAULTS, *SCENARIOS]
 
 
 class Round:
@@ -43,7 +46,8 @@ class Run:
         self.options, self.fleet, self.report = options, fleet, report
         self.rng = random.Random(options.seed)
         self.clients = Clients(fleet.address, random.Random(self.rng.random()), harness.make_pdf)
-        self.faults = options.faults
+        self.faults = [name for name in options.faults if name in FAULTS]
+        self.scenarios = [name for name in options.faults if name in SCENARIOS]
         self.kills = 0
         self.began = time.monotonic()
         self.links, self.mangler = {}, None
@@ -109,12 +113,15 @@ class Run:
             await asyncio.sleep(0.2)
         return left
 
-    async def round(self, number):
+    async def round(self, number, scenario=None):
         this = Round(number)
         first_question, first_upload = len(self.clients.questions), len(self.clients.uploads)
-        load = asyncio.create_task(self.clients.load(self.options.round, self.options.questions, self.options.uploads))
-        await self.attack(this)
-        await load
+        if scenario:
+            this.faults.add(scenario)
+            this.struck += await SCENARIOS[scenario](self, this, random.Random(self.rng.random()))
+        else:
+            load = self.clients.load(self.options.round, self.options.questions, self.options.uploads)
+            await asyncio.gather(self.attack(this), load)
         calm = time.monotonic()
         await self.clients.drain(self.options.patience)
         left = await self.quiet()
@@ -136,7 +143,10 @@ class Run:
         end, number = time.monotonic() + self.options.minutes * 60, 0
         while not self.enough() and (self.options.kills or time.monotonic() < end):
             number += 1
-            await self.round(number)
+            turn = number % (len(self.scenarios) + SCENARIOS_EVERY) - SCENARIOS_EVERY
+            if not self.faults:
+                turn = (number - 1) % len(self.scenarios)
+            await self.round(number, self.scenarios[turn] if turn >= 0 and self.scenarios else None)
             if len(self.report.findings) >= self.options.most_findings:
                 self.say("enough was found")
                 break
@@ -147,7 +157,7 @@ def parse():
     parser = argparse.ArgumentParser(description="Attacks a fleet and accounts for everything.")
     parser.add_argument("--minutes", type=float, default=3, help="no round begins later")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--faults", default=",".join(FAULTS), help="of " + ",".join(FAULTS))
+    parser.add_argument("--faults", default=",".join(EVERYTHING), help="of " + ",".join(EVERYTHING))
     parser.add_argument("--kills", type=int, default=0, help="instead of --minutes: until so many processes were killed one by one")
     parser.add_argument("--rate", type=float, default=1.0, help="faults a second")
     parser.add_argument("--round", type=float, default=20, help="seconds of attack before each account")
@@ -160,7 +170,7 @@ def parse():
     options = parser.parse_args()
     options.faults = [name for name in options.faults.split(",") if name]
     for name in options.faults:
-        if name not in FAULTS:
+        if name not in EVERYTHING:
             parser.error(f"there is no fault {name!r}")
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1 << 32)

@@ -142,6 +142,10 @@ class ChaosFleet(harness.Fleet):
         found += [f"half a blob {path.name}" for path in self.data.rglob("incoming/*")]
         return found
 
+    def runtime_folder(self):
+        """Where the sockets of the bus are: the one folder the supervisor made in our home."""
+        return next(path for path in self.home.iterdir() if path.is_dir() and (path / "jobs").exists())
+
     async def restart(self, how):
         """The supervisor dies by `how`; a new one goes on with the same data folder and port."""
         self.process.send_signal(how)

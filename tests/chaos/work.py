@@ -53,14 +53,19 @@ class Clients:
         tokens = tokens or self.rng.randrange(10, 120)
         question = Question(uid, self.rng.choice(("ws", "sse")), recitation(uid, tokens),
                             cancels=self.rng.random() < 0.08)
+        question.asked = time.monotonic()
         self.questions.append(question)
         text = f"Who built the lighthouse of Wexmere? recite {uid} {tokens}"
         self._go(self._follow(question, text))
         return question
 
+    def watch_stream(self, view):
+        """One more client of a stream that is known; not accounted with the questions."""
+        return self._go(self._follow(view, None))
+
     async def _follow(self, question, text):
         attempt = self._ws if question.wire == "ws" else self._sse
-        if question.cancels:
+        if question.cancels and text:
             self._go(self._cancel_later(question, self.rng.uniform(0.05, 2.0)))
         while not question.terminals and not self._over():
             try:

@@ -12,7 +12,8 @@
 //   error-500         that status (any), with a message                 error-429-once   …for the first request only
 //   error-midstream   an error object after 3 tokens                    no-usage     rejects stream_options with 400
 //   split-bytes       many scripts, written one byte at a time          no-done      ends without [DONE]
-//   recite-50         what the question orders, "recite WORD N": "WORD.1 WORD.2 … WORD.N" at 50 tokens per second (any)
+//   recite-50         what the question orders, "recite WORD N": "WORD.1 WORD.2 … WORD.N" at 50 tokens per second (any),
+//                     more than 1000 tokens at once
 //   needs-completion-tokens   rejects max_tokens with 400               empty        no token at all
 //   embed-768         vectors of that many numbers                      embed-shuffled-64   listed out of order
 // A trailing assistant message is continued (prefill), but for restart- and differ-. GET /requests lists what came:
@@ -144,7 +145,7 @@ async function chat(body, response, turn, gone) {
     if (i === plan.stall) return;
     if (i === plan.fail) { await write({ error: { message: 'The model ran out of memory.', type: 'server_error' } }); response.end(); return; }
     if (i === tokens.length) break;
-    if (plan.delay) await new Promise((go) => setTimeout(go, plan.delay));
+    if (plan.delay && tokens.length <= 1000) await new Promise((go) => setTimeout(go, plan.delay));
     await write(chunk({ content: tokens[i] }));
   }
   const complete = !body.max_tokens || tokens.length <= body.max_tokens || body.model.startsWith('long');

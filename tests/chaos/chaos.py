@@ -23,11 +23,13 @@ from faults import ALONE, FAULTS, LINKED, SHARES, SHIMMED
 from fleet import SHIM, ChaosFleet, harness
 from links import CHANNELS, open_links
 from report import Report
-from scenarios import SCENARIOS
+from scenarios import HERD, SCENARIOS
 from wire import request
 from work import BASE_DOCUMENT, Clients
 
 MOST_AT_ONCE = 4     # faults
+MOST_MEMORY = 512 << 20
+MOST_DESCRIPTORS = 1000
 SCENARIOS_EVERY = 3  # so many rounds of faults, then one of each scenario
 FLEET = "extract=3,embed=2,index=2,generate=3,frontend=2"
 EVERYTHING = [*FAULTS, *SCENARIOS]
@@ -196,15 +198,18 @@ def main():
         with harness.ModelServer() as models:
             fleet = ChaosFleet(options.workers, models.env("recite-50"), folder,
                                SHIM if needed & SHIMMED else None, CHANNELS if needed & LINKED else ())
+            run = Run(options, fleet, report)
             try:
-                run = Run(options, fleet, report)
                 asyncio.run(run.run())
+                fleet.stop()
+                for left in fleet.leftovers():
+                    report.find(Round(0), "left", left)
+                check_bounds(fleet, report)
+                failed = not report.clean
             finally:
-                fleet.stop(check=False)
-        for left in fleet.leftovers():
-            report.find(Round(0), "left", left)
-        failed = not report.clean
-        finish(run, report)
+                if fleet.process:
+                    fleet.stop(check=False)
+                finish(run, report)
     finally:
         if failed:
             print(f"run it again: tests/chaos/chaos.py --seed {options.seed} --minutes {options.minutes:g} "
@@ -214,8 +219,20 @@ def main():
     return 1 if failed else 0
 
 
+def check_bounds(fleet, report):
+    for kind, (memory, descriptors) in fleet.peaks.items():
+        if memory > MOST_MEMORY:
+            report.find(Round(0), "bound", f"{kind} took {memory >> 20} MB")
+        if descriptors > MOST_DESCRIPTORS + (HERD if kind == "frontend" else 0):
+            report.find(Round(0), "bound", f"{kind} had {descriptors} descriptors")
+
+
 def finish(run, report):
     print(report.table())
+    waits = sorted(q.first_token - q.asked for q in run.clients.questions if q.first_token)
+    if waits:
+        print(f"first token of {len(waits)} questions, under attack: p50 {waits[len(waits) // 2] * 1000:.0f} ms, "
+              f"p99 {waits[len(waits) * 99 // 100] * 1000:.0f} ms, worst {waits[-1]:.1f} s")
     print("asked: " + ", ".join(f"{name} {number}" for name, number in report.counts.items()))
     print("not taken: " + (", ".join(f"{why} ×{times}" for why, times in sorted(run.clients.refused.items())) or "nothing"))
     print("peaks: " + ", ".join(f"{kind} {memory >> 20} MB {descriptors} descriptors"

@@ -185,6 +185,6 @@ FAULTS = {"kill": kill, "boundary": boundary, "stop": stop, "stage": stage, "pai
 LINKED = {"cut", "partition", "events"}       # need the links between processes and bus
 SHIMMED = {"hang", "fsync", "disk", "clock"}  # need the preloaded shim
 # How often each is drawn when several are allowed.
-SHARES = {"kill": 10, "boundary": 5, "stop": 4, "stage": 2, "pair": 1, "supervisor": 0.4, "cut": 3, "partition": 2,
+SHARES = {"kill": 10, "boundary": 5, "stop": 4, "stage": 2, "pair": 1, "supervisor": 1, "cut": 3, "partition": 2,
           "events": 2, "hang": 2, "fsync": 1, "disk": 1, "clock": 1}
 ALONE = {"supervisor"}  # takes away what other faults hold on to

@@ -17,8 +17,14 @@ namespace answermill::messages {
 // The largest frame any of our sockets accepts (ZMQ_MAXMSGSIZE): bulk data travels as blobs.
 inline constexpr std::size_t kMaxMessageBytes = 8U << 20U;
 
+// Room for most messages, so that writing one allocates once.
+inline constexpr std::size_t kUsualBytes = 512;
+
 template <class Message>
 std::string encode(const Message& message);
+// The same, behind what `out` has already.
+template <class Message>
+void encode_onto(std::string& out, const Message& message);
 
 // Errors: kMalformed.
 template <class Message>
@@ -30,9 +36,10 @@ inline constexpr std::uint8_t kProtocolVersion = 1;
 template <class Kind, class Message>
 std::string encode_frame(Kind kind, const Message& message) {
   std::string frame;
+  frame.reserve(kUsualBytes);
   frame.push_back(static_cast<char>(kProtocolVersion));
   frame.push_back(static_cast<char>(kind));
-  frame += encode(message);
+  encode_onto(frame, message);
   return frame;
 }
 

@@ -1,9 +1,15 @@
-// The one place that knows msgpack; included by the .cpp files that instantiate encode() and decode().
+// How messages become msgpack and back; included by the .cpp files that instantiate encode() and decode().
+//
+// Written by hand, straight between a struct's fields and the bytes: msgpack-c builds a tree of objects for
+// every message, which cost the broker most of its time. tests/unit/messages holds both against each other.
+// Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 #pragma once
 
-#include <array>
-#include <msgpack.hpp>
+#include <algorithm>
+#include <cstring>
+#include <limits>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -20,102 +26,215 @@ struct IsOptional : std::false_type {};
 template <class T>
 struct IsOptional<std::optional<T>> : std::true_type {};
 
-using Packer = msgpack::packer<msgpack::sbuffer>;
+// ---- writing ----
+
+inline void put_byte(std::string& out, unsigned byte) { out.push_back(static_cast<char>(byte)); }
+
+template <class Number>
+void put_big_endian(std::string& out, unsigned tag, Number value) {
+  char bytes[1 + sizeof value];
+  bytes[0] = static_cast<char>(tag);
+  for (std::size_t i = 0; i < sizeof value; ++i) {
+    bytes[sizeof value - i] = static_cast<char>(value >> (8U * i) & 0xFFU);
+  }
+  out.append(bytes, sizeof bytes);
+}
+
+inline void put_unsigned(std::string& out, std::uint64_t value) {
+  if (value < 0x80) {
+    put_byte(out, static_cast<unsigned>(value));
+  } else if (value <= 0xFF) {
+    put_big_endian(out, 0xCC, static_cast<std::uint8_t>(value));
+  } else if (value <= 0xFFFF) {
+    put_big_endian(out, 0xCD, static_cast<std::uint16_t>(value));
+  } else if (value <= 0xFFFFFFFF) {
+    put_big_endian(out, 0xCE, static_cast<std::uint32_t>(value));
+  } else {
+    put_big_endian(out, 0xCF, value);
+  }
+}
+
+inline void put_signed(std::string& out, std::int64_t value) {
+  if (value >= 0) {
+    put_unsigned(out, static_cast<std::uint64_t>(value));
+  } else if (value >= -32) {
+    put_byte(out, static_cast<unsigned>(value) & 0xFFU);
+  } else if (value >= std::numeric_limits<std::int8_t>::min()) {
+    put_big_endian(out, 0xD0, static_cast<std::uint8_t>(value));
+  } else if (value >= std::numeric_limits<std::int16_t>::min()) {
+    put_big_endian(out, 0xD1, static_cast<std::uint16_t>(value));
+  } else if (value >= std::numeric_limits<std::int32_t>::min()) {
+    put_big_endian(out, 0xD2, static_cast<std::uint32_t>(value));
+  } else {
+    put_big_endian(out, 0xD3, static_cast<std::uint64_t>(value));
+  }
+}
+
+inline void put_array(std::string& out, std::size_t size) {
+  if (size < 16) {
+    put_byte(out, 0x90U | static_cast<unsigned>(size));
+  } else if (size <= 0xFFFF) {
+    put_big_endian(out, 0xDC, static_cast<std::uint16_t>(size));
+  } else {
+    put_big_endian(out, 0xDD, static_cast<std::uint32_t>(size));
+  }
+}
+
+inline void put_bytes(std::string& out, std::string_view bytes) {
+  if (bytes.size() <= 0xFF) {
+    put_big_endian(out, 0xC4, static_cast<std::uint8_t>(bytes.size()));
+  } else if (bytes.size() <= 0xFFFF) {
+    put_big_endian(out, 0xC5, static_cast<std::uint16_t>(bytes.size()));
+  } else {
+    put_big_endian(out, 0xC6, static_cast<std::uint32_t>(bytes.size()));
+  }
+  out.append(bytes);
+}
 
 template <class T>
-void pack(Packer& out, const T& value) {
+void pack(std::string& out, const T& value) {
   if constexpr (std::is_same_v<T, std::string>) {
-    out.pack_bin(static_cast<std::uint32_t>(value.size()));
-    out.pack_bin_body(value.data(), static_cast<std::uint32_t>(value.size()));
+    put_bytes(out, value);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    put_byte(out, value ? 0xC3 : 0xC2);
   } else if constexpr (std::is_enum_v<T>) {
-    out.pack(static_cast<std::underlying_type_t<T>>(value));
-  } else if constexpr (std::is_arithmetic_v<T>) {
-    out.pack(value);
+    pack(out, static_cast<std::underlying_type_t<T>>(value));
+  } else if constexpr (std::is_same_v<T, float>) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    put_big_endian(out, 0xCA, bits);
+  } else if constexpr (std::is_same_v<T, double>) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof bits);
+    put_big_endian(out, 0xCB, bits);
+  } else if constexpr (std::is_unsigned_v<T>) {
+    put_unsigned(out, value);
+  } else if constexpr (std::is_signed_v<T>) {
+    put_signed(out, value);
   } else if constexpr (IsVector<T>::value) {
-    out.pack_array(static_cast<std::uint32_t>(value.size()));
+    put_array(out, value.size());
     for (const auto& item : value) pack(out, item);
   } else if constexpr (IsOptional<T>::value) {
     if (value) {
       pack(out, *value);
     } else {
-      out.pack_nil();
+      put_byte(out, 0xC0);
     }
   } else {
     std::apply(
         [&](auto&... field) {
-          out.pack_array(sizeof...(field));
+          put_array(out, sizeof...(field));
           (pack(out, field), ...);
         },
         const_cast<T&>(value).tie());  // tie() only names the fields; packing reads them
   }
 }
 
+// ---- reading ----
+
+inline constexpr std::uint32_t kMaxItems = 1U << 16U;  // of one array
+inline constexpr int kMaxDepth = 12;                   // of arrays within arrays
+
+// A place in the bytes. Every take_… returns false, and leaves the place anywhere, when what stands there is
+// something else or does not end.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes)
+      : at_(reinterpret_cast<const unsigned char*>(bytes.data())), end_(at_ + bytes.size()) {}
+
+  bool at_end() const { return at_ == end_; }
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+  // The next byte without taking it; 0xC1, which msgpack never uses, at the end.
+  unsigned peek() const { return at_ == end_ ? 0xC1U : *at_; }
+
+  // A whole number; negative ones give `negative` and their two's complement.
+  bool take_integer(std::uint64_t& value, bool& negative);
+  bool take_real(double& value);
+  bool take_bytes(std::string_view& bytes);
+  bool take_array(std::uint32_t& size);
+  bool take_nil();
+  bool take_bool(bool& value);
+  // Whatever comes: fields that a newer version appended.
+  bool skip(int depth);
+
+ private:
+  template <class Number>
+  bool take_big_endian(Number& value) {
+    if (left() < sizeof value) return false;
+    value = 0;
+    for (std::size_t i = 0; i < sizeof value; ++i) value = static_cast<Number>(value << 8U | *at_++);
+    return true;
+  }
+  // The number behind a tag: as many bytes as 1 << `power`.
+  bool take_sized(unsigned power, std::uint64_t& value);
+
+  const unsigned char* at_;
+  const unsigned char* end_;
+};
+
 template <class T>
-bool unpack(const msgpack::object& in, T& value) {
-  using Type = msgpack::type::object_type;
+bool unpack(Reader& in, T& value, int depth) {
   if constexpr (std::is_same_v<T, std::string>) {
-    if (in.type == Type::BIN) {
-      value.assign(in.via.bin.ptr, in.via.bin.size);
-    } else if (in.type == Type::STR) {
-      value.assign(in.via.str.ptr, in.via.str.size);
-    } else {
-      return false;
-    }
+    std::string_view bytes;
+    if (!in.take_bytes(bytes)) return false;
+    value.assign(bytes);
     return true;
   } else if constexpr (std::is_same_v<T, bool>) {
-    if (in.type != Type::BOOLEAN) return false;
-    value = in.via.boolean;
-    return true;
+    return in.take_bool(value);
   } else if constexpr (std::is_enum_v<T>) {
     std::underlying_type_t<T> raw{};
-    if (!unpack(in, raw)) return false;
+    if (!unpack(in, raw, depth)) return false;
     value = static_cast<T>(raw);
     return true;
   } else if constexpr (std::is_floating_point_v<T>) {
-    if (in.type == Type::FLOAT64 || in.type == Type::FLOAT32) {
-      value = static_cast<T>(in.via.f64);
-    } else if (in.type == Type::POSITIVE_INTEGER) {
-      value = static_cast<T>(in.via.u64);
-    } else if (in.type == Type::NEGATIVE_INTEGER) {
-      value = static_cast<T>(in.via.i64);
-    } else {
-      return false;
-    }
+    double real = 0;
+    if (!in.take_real(real)) return false;
+    value = static_cast<T>(real);
     return true;
   } else if constexpr (std::is_integral_v<T>) {
-    if (in.type == Type::POSITIVE_INTEGER) {
-      if (in.via.u64 > static_cast<std::uint64_t>(std::numeric_limits<T>::max())) return false;
-      value = static_cast<T>(in.via.u64);
-      return true;
-    }
-    if constexpr (std::is_signed_v<T>) {
-      if (in.type == Type::NEGATIVE_INTEGER && in.via.i64 >= std::numeric_limits<T>::min()) {
-        value = static_cast<T>(in.via.i64);
+    std::uint64_t raw = 0;
+    bool negative = false;
+    if (!in.take_integer(raw, negative)) return false;
+    if (negative) {
+      if constexpr (std::is_signed_v<T>) {
+        if (static_cast<std::int64_t>(raw) < std::numeric_limits<T>::min()) return false;
+        value = static_cast<T>(static_cast<std::int64_t>(raw));
         return true;
       }
+      return false;
     }
-    return false;
+    if (raw > static_cast<std::uint64_t>(std::numeric_limits<T>::max())) return false;
+    value = static_cast<T>(raw);
+    return true;
   } else if constexpr (IsVector<T>::value) {
-    if (in.type != Type::ARRAY) return false;
-    value.resize(in.via.array.size);
-    for (std::uint32_t i = 0; i < in.via.array.size; ++i) {
-      if (!unpack(in.via.array.ptr[i], value[i])) return false;
+    std::uint32_t size = 0;
+    if (depth == 0 || !in.take_array(size) || size > in.left()) return false;  // an item has a byte at least
+    value.clear();
+    value.reserve(std::min<std::uint32_t>(size, 64));
+    for (std::uint32_t i = 0; i < size; ++i) {
+      if (!unpack(in, value.emplace_back(), depth - 1)) return false;
     }
     return true;
   } else if constexpr (IsOptional<T>::value) {
-    if (in.type == Type::NIL) {
+    if (in.take_nil()) {
       value.reset();
       return true;
     }
-    return unpack(in, value.emplace());
+    return unpack(in, value.emplace(), depth);
   } else {
-    if (in.type != Type::ARRAY) return false;
-    std::uint32_t i = 0;
+    std::uint32_t size = 0;
+    if (depth == 0 || !in.take_array(size)) return false;
+    std::uint32_t taken = 0;
     const auto field_ok = [&](auto& field) {
-      const std::uint32_t at = i++;
-      return at >= in.via.array.size || unpack(in.via.array.ptr[at], field);
+      if (taken == size) return true;  // written by an older version: keeps its default
+      ++taken;
+      return unpack(in, field, depth - 1);
     };
-    return std::apply([&](auto&... field) { return (field_ok(field) && ...); }, value.tie());
+    if (!std::apply([&](auto&... field) { return (field_ok(field) && ...); }, value.tie())) return false;
+    for (; taken < size; ++taken) {
+      if (!in.skip(depth - 1)) return false;
+    }
+    return true;
   }
 }
 
@@ -124,35 +243,32 @@ bool unpack(const msgpack::object& in, T& value) {
 namespace answermill::messages {
 
 template <class Message>
+void encode_onto(std::string& out, const Message& message) {
+  detail::pack(out, message);
+}
+
+template <class Message>
 std::string encode(const Message& message) {
-  msgpack::sbuffer buffer(512);
-  detail::Packer packer(buffer);
-  detail::pack(packer, message);
-  return {buffer.data(), buffer.size()};
+  std::string bytes;
+  bytes.reserve(kUsualBytes);
+  detail::pack(bytes, message);
+  return bytes;
 }
 
 template <class Message>
 Result<Message> decode(std::string_view bytes) {
-  constexpr std::size_t kMaxItems = 1U << 16U;
-  constexpr std::size_t kMaxDepth = 12;
-  const msgpack::unpack_limit limits(kMaxItems, 0, kMaxMessageBytes, kMaxMessageBytes, 0, kMaxDepth);
-  const auto by_reference = [](msgpack::type::object_type, std::size_t, void*) { return true; };
-  try {
-    std::size_t offset = 0;
-    bool referenced = false;
-    const msgpack::object_handle handle =
-        msgpack::unpack(bytes.data(), bytes.size(), offset, referenced, by_reference, nullptr, limits);
-    Message message;
-    if (offset == bytes.size() && detail::unpack(handle.get(), message)) return message;
-  } catch (const msgpack::unpack_error&) {
-    // Insufficient bytes, a broken format or a limit: one outcome for all.
-  } catch (const std::bad_alloc&) {
+  detail::Reader reader(bytes);
+  Result<Message> message{Message{}};
+  if (bytes.size() <= kMaxMessageBytes && detail::unpack(reader, *message, detail::kMaxDepth) &&
+      reader.at_end()) {
+    return message;
   }
   return Error{ErrorCode::kMalformed, "a message did not decode"};
 }
 
 }  // namespace answermill::messages
 
-#define ANSWERMILL_MESSAGE(Type)                          \
-  template std::string encode<Type>(const Type& message); \
+#define ANSWERMILL_MESSAGE(Type)                                           \
+  template std::string encode<Type>(const Type& message);                  \
+  template void encode_onto<Type>(std::string & out, const Type& message); \
   template Result<Type> decode<Type>(std::string_view bytes)

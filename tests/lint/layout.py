@@ -28,7 +28,6 @@ STAGES = {"extract", "embed", "index", "generate"}
 # Third party (prefix of the include) -> the folders that may see it.
 HOMES = {
     "zmq": ["shared/bus"],
-    "msgpack": ["shared/messages"],
     "spdlog": ["shared/log"],
     "sqlite3": ["shared/store"],
     "curl/": ["shared/http"],

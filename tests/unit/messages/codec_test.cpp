@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <msgpack.hpp>
 #include <random>
 
 #include "shared/base/sha256.h"
+#include "shared/messages/codec_impl.h"
 #include "shared/messages/documents.h"
 #include "shared/messages/events.h"
 #include "shared/messages/questions.h"
@@ -57,6 +59,33 @@ TEST(Codec, RefusesWrongTypesDepthAndSize) {
   EXPECT_FALSE(decode<Committed>(""));
   EXPECT_FALSE(split_frame(""));
   EXPECT_FALSE(split_frame(std::string("\x09\x01zz", 4)));
+}
+
+// msgpack-c, the reference implementation, reads what we write and writes what we read.
+TEST(Codec, AgreesWithTheReferenceImplementation) {
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 2000; ++i) {
+    const std::uint64_t number = random() >> random() % 64;
+    Counter counter{std::string(number % 70000, 'x'),
+                    static_cast<std::int64_t>(number) * (i % 2 == 0 ? 1 : -1)};
+    const std::string ours = encode(counter);
+    const auto theirs = msgpack::unpack(ours.data(), ours.size());
+    ASSERT_EQ(theirs->via.array.size, 2U);
+    EXPECT_EQ(theirs->via.array.ptr[0].via.bin.size, counter.name.size());
+    EXPECT_EQ(theirs->via.array.ptr[1].as<std::int64_t>(), counter.value);
+    msgpack::sbuffer buffer;
+    msgpack::packer packer(buffer);
+    packer.pack_array(5)
+        .pack(counter.name)
+        .pack(counter.value)
+        .pack(1.5F)
+        .pack(std::vector<bool>{true, false});
+    packer.pack_nil();
+    const auto back = decode<Counter>({buffer.data(), buffer.size()});
+    ASSERT_TRUE(back) << counter.value;
+    EXPECT_EQ(back->value, counter.value);
+    EXPECT_EQ(back->name, counter.name);
+  }
 }
 
 TEST(Codec, SurvivesDamagedBytes) {

@@ -47,6 +47,22 @@ struct EmbedQuery {
   auto tie() { return std::tie(search); }
 };
 
+// embed/texts: vectors for their own sake, as a kResult event with EmbeddedTexts
+struct EmbedTexts {
+  std::vector<std::string> texts;
+  bool query = false;  // else passages
+
+  auto tie() { return std::tie(texts, query); }
+};
+
+struct EmbeddedTexts {
+  std::string model;
+  std::uint32_t dimension = 0;
+  std::string vectors;  // little-endian float32, texts × dimension
+
+  auto tie() { return std::tie(model, dimension, vectors); }
+};
+
 // index/search. Routing key: the collection.
 struct IndexSearch {
   SearchRequest search;

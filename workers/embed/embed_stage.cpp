@@ -56,6 +56,8 @@ class EmbedStage : public runtime::Stage {
       start_chunks(std::move(job), std::move(handle));
     } else if (job.spec.op == "query") {
       start_query(std::move(job), std::move(handle));
+    } else if (job.spec.op == "texts") {
+      start_texts(std::move(job), std::move(handle));
     } else {
       handle->finish(runtime::failed(ErrorCode::kUnsupported, "embed knows no op " + job.spec.op, false));
     }
@@ -92,6 +94,21 @@ class EmbedStage : public runtime::Stage {
           if (!vectors) return handle->finish(failed(vectors.error()));
           handle->finish(after_query(query, text, model, *vectors));
         });
+  }
+
+  void start_texts(Job job, std::shared_ptr<JobHandle> handle) {
+    auto work = messages::decode<messages::EmbedTexts>(job.spec.payload);
+    if (!work) return handle->finish(runtime::malformed_payload(job));
+    const CancelFlag flag = running_->add(job.spec.id);
+    const std::size_t count = work->texts.size();
+    const TextKind kind = work->query ? TextKind::kQuery : TextKind::kPassage;
+    embedder_.embed(std::move(work->texts), kind, flag,
+                    [running = running_, flag, handle = std::move(handle), id = job.spec.id, count,
+                     model = embedder_.model()](Result<std::vector<float>> vectors) {
+                      running->remove(id, flag);
+                      if (!vectors) return handle->finish(failed(vectors.error()));
+                      handle->finish(after_texts(count, model, *vectors));
+                    });
   }
 
   Embedder& embedder_;

@@ -116,4 +116,16 @@ messages::Outcome after_query(messages::EmbedQuery query, std::string text, cons
   return outcome;
 }
 
+messages::Outcome after_texts(std::size_t count, const std::string& model,
+                              const std::vector<float>& vectors) {
+  messages::EmbeddedTexts made;
+  made.model = model;
+  made.dimension = static_cast<std::uint32_t>(count > 0 ? vectors.size() / count : 0);
+  made.vectors = little_endian(vectors.data(), vectors.size());
+  messages::Outcome outcome;
+  outcome.events.push_back({0, 0, messages::StreamEventKind::kResult, 0, messages::encode(made)});
+  outcome.ends_stream = true;
+  return outcome;
+}
+
 }  // namespace answermill::embed

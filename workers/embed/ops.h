@@ -29,4 +29,7 @@ messages::Outcome after_chunks(const messages::JobSpec& spec, messages::EmbedChu
 messages::Outcome after_query(messages::EmbedQuery query, std::string text, const std::string& model,
                               const std::vector<float>& vector);
 
+// The vectors themselves, as the end of the stream.
+messages::Outcome after_texts(std::size_t count, const std::string& model, const std::vector<float>& vectors);
+
 }  // namespace answermill::embed

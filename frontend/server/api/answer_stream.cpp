@@ -258,8 +258,8 @@ void collect_ask(const AnswerContext& context, Question question, const Responde
 
 void collect_answer(const AnswerContext& context, AnswerView known, const ResponderPtr& responder,
                     WholeReply reply) {
-  std::make_shared<Collector>(context, responder, std::move(reply), Collector::Until::kNow)
-      ->start(std::move(known));
+  const auto until = reply.at_end ? Collector::Until::kEnd : Collector::Until::kNow;
+  std::make_shared<Collector>(context, responder, std::move(reply), until)->start(std::move(known));
 }
 
 }  // namespace answermill::frontend

@@ -40,6 +40,7 @@ void stream_answer(const AnswerContext& context, AnswerView known, const Respond
 struct WholeReply {
   std::function<Result<std::string>(const AnswerView&)> body;  // JSON
   ErrorReply refuse = send_error;
+  bool at_end = false;  // of collect_answer(): wait for the end
 };
 
 // Asks, then answers once, at the end.

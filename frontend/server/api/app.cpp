@@ -67,7 +67,9 @@ struct App::Parts {
     add_collection_routes(router, context);
     add_question_routes(router, context);
     add_status_routes(router, context, fleet);
+    add_assistant_routes(router, context);
     add_chat_routes(router, context);
+    add_openai_routes(router, context);
     add_ws_query_route(router, context);
     router.websocket("/api/ws", {"answermill.v1"},
                      [this](const Request&, std::shared_ptr<WebSocket> socket,

@@ -52,7 +52,11 @@ void remove_document(const AnswerContext& context, const Request& request, const
 
 void add_document_routes(Router& router, const AnswerContext& context) {
   router.upload("POST", "/api/documents", [context](const Request& request, ResponderPtr responder) {
-    return begin_http_upload(context.documents, context.services.facts, request, std::move(responder));
+    return begin_http_upload(context.documents, context.services.facts, request, std::move(responder),
+                             {[](Responder& to, const std::vector<DocumentView>& documents) {
+                                send_json(to, 202, encode_documents(documents));
+                              },
+                              send_error});
   });
   router.route("GET", "/api/documents", [context](const Request& request, const ResponderPtr& responder) {
     context.documents.list(request.query_value("collection"),

@@ -37,16 +37,18 @@ messages::JobSpec interactive_job(std::string stage, std::string op, std::string
 }
 
 messages::Submit submission_of(const StartedQuestion& started, const ws_stream::Settings& settings,
-                               const std::vector<std::string>& documents, std::int64_t now_ms) {
+                               const Question& question, std::int64_t now_ms) {
   messages::SearchRequest search;
   search.collection = started.collection;
   search.query = started.question;
   search.k = settings.top_k;
   search.max_distance = settings.distance_threshold;
-  search.documents = documents;
+  search.documents = question.documents;
   search.answer = messages::AnswerRequest{};
   search.answer->question = started.question;
-  search.answer->history = started.history;
+  search.answer->history = question.history.empty() ? started.history : latest_turns(question.history);
+  search.answer->temperature = question.temperature;
+  search.answer->max_tokens = question.max_tokens;
   search.answer->conversation = started.conversation;
 
   messages::Submit submission;
@@ -138,9 +140,9 @@ void QuestionService::ask(Question question, Done<AnswerView> started,
                   question.request_id,      new_stream_id(question.topic.empty() ? topic_ : question.topic),
                   services_.loop.unix_ms(), question.collections,
                   question.conversations};
-  const auto make = [settings = services_.settings, documents = std::move(question.documents),
+  const auto make = [settings = services_.settings, question = std::move(question),
                      now_ms = row.now_ms](const StartedQuestion& noted) {
-    return submission_of(noted, settings, documents, now_ms);
+    return submission_of(noted, settings, question, now_ms);
   };
   services_.catalog.run(
       [row = std::move(row), make](Catalog& catalog) {
@@ -242,6 +244,15 @@ void QuestionService::read_page(const DocumentRow& document, std::uint32_t page,
       return done(Error{ErrorCode::kNotFound, "This page does not exist, or is not searchable yet."});
     }
     done(std::move(*text));
+  });
+}
+
+void QuestionService::embed(messages::EmbedTexts texts, Done<messages::EmbeddedTexts> done) {
+  auto job =
+      interactive_job("embed", "texts", messages::encode(texts), new_stream_id(topic_), kRequestDeadlineMs);
+  request(std::move(job), [done = std::move(done)](const Result<std::string>& data) {
+    if (!data) return done(data.error());
+    done(messages::decode<messages::EmbeddedTexts>(*data));
   });
 }
 

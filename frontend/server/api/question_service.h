@@ -24,7 +24,10 @@ struct Question {
   std::string conversation;  // empty: a new one
   std::string request_id;
   std::vector<std::string> documents;
-  std::string topic;  // of the client: the new stream begins with it
+  std::string topic;                      // of the client: the new stream begins with it
+  std::vector<messages::Turn> history{};  // in place of the conversation's, when there is any
+  double temperature = -1;                // negative: as configured
+  std::uint32_t max_tokens = 0;           // 0: as configured
   NewQuestion::Collections collections = NewQuestion::Collections::kMustExist;
   NewQuestion::Conversations conversations = NewQuestion::Conversations::kMustExist;
 };
@@ -61,7 +64,9 @@ class QuestionService {
   void search(Search search, Done<Found> done);
   void read_page(const DocumentRow& document, std::uint32_t page, Done<messages::PageText> done);
 
-  // A stream that has left memory. kNotFound when it was never recorded.
+  void embed(messages::EmbedTexts texts, Done<messages::EmbeddedTexts> done);
+
+  // What the catalog has of a stream. kNotFound when it was never recorded.
   void recorded(const std::string& stream, Done<MessageRow> done);
 
   // Random; of this process. For clients without a connection of their own.

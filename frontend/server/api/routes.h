@@ -12,7 +12,9 @@ namespace answermill::frontend {
 void add_document_routes(Router& router, const AnswerContext& context);
 void add_collection_routes(Router& router, const AnswerContext& context);
 void add_question_routes(Router& router, const AnswerContext& context);
+void add_assistant_routes(Router& router, const AnswerContext& context);
 void add_chat_routes(Router& router, const AnswerContext& context);
+void add_openai_routes(Router& router, const AnswerContext& context);
 void add_ws_query_route(Router& router, const AnswerContext& context);
 void add_status_routes(Router& router, const AnswerContext& context, const FleetWatch& fleet);
 

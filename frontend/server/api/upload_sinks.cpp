@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "frontend/server/api/multipart.h"
-#include "frontend/server/api/reply.h"
 #include "shared/text/utf8.h"
 
 namespace answermill::frontend {
@@ -20,17 +19,17 @@ std::uint64_t content_length(const Request& request) {
   return error == std::errc() && end == text.data() + text.size() ? length : 0;
 }
 
-// Answers 202 with the documents, or with the first error; counts what is still under way.
+// Answers with the documents, or with the first error; counts what is still under way.
 class Reply : public std::enable_shared_from_this<Reply> {
  public:
-  Reply(DocumentService& documents, ResponderPtr responder)
-      : documents_(documents), responder_(std::move(responder)) {}
+  Reply(DocumentService& documents, ResponderPtr responder, UploadReply reply)
+      : documents_(documents), responder_(std::move(responder)), reply_(std::move(reply)) {}
 
   bool answered() const { return answered_; }
 
   void refuse(const Error& error) {
     if (std::exchange(answered_, true)) return;
-    send_error(*responder_, error);
+    reply_.refuse(*responder_, error);
   }
 
   // The file that was refused shows up in the list too.
@@ -55,11 +54,12 @@ class Reply : public std::enable_shared_from_this<Reply> {
     if (!view) return refuse(view.error());
     views_[index] = std::move(*view);
     if (--waiting_ > 0 || std::exchange(answered_, true)) return;
-    send_json(*responder_, 202, encode_documents(views_));
+    reply_.stored(*responder_, views_);
   }
 
   DocumentService& documents_;
   ResponderPtr responder_;
+  UploadReply reply_;
   std::vector<DocumentView> views_;
   std::size_t waiting_ = 0;
   bool answered_ = false;
@@ -67,10 +67,10 @@ class Reply : public std::enable_shared_from_this<Reply> {
 
 class RawSink final : public BodySink {
  public:
-  RawSink(DocumentService& documents, NewDocument document, ResponderPtr responder)
+  RawSink(DocumentService& documents, NewDocument document, ResponderPtr responder, UploadReply reply)
       : upload_(documents.begin_upload()),
         document_(std::move(document)),
-        reply_(std::make_shared<Reply>(documents, std::move(responder))) {}
+        reply_(std::make_shared<Reply>(documents, std::move(responder), std::move(reply))) {}
 
   void on_data(std::string_view bytes, std::function<void()> ready) override {
     if (reply_->answered()) return ready();
@@ -102,10 +102,10 @@ class RawSink final : public BodySink {
 class FormSink final : public BodySink, private MultipartHandler {
  public:
   FormSink(DocumentService& documents, NewDocument defaults, std::string_view boundary,
-           ResponderPtr responder)
+           ResponderPtr responder, UploadReply reply)
       : documents_(documents), state_(std::make_shared<State>()), parser_(boundary, *this) {
     state_->defaults = std::move(defaults);
-    state_->reply = std::make_shared<Reply>(documents, std::move(responder));
+    state_->reply = std::make_shared<Reply>(documents, std::move(responder), std::move(reply));
   }
 
   void on_data(std::string_view bytes, std::function<void()> ready) override {
@@ -217,14 +217,15 @@ class FormSink final : public BodySink, private MultipartHandler {
 }  // namespace
 
 std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const ServerFacts& facts,
-                                            const Request& request, ResponderPtr responder) {
+                                            const Request& request, ResponderPtr responder,
+                                            UploadReply reply) {
   NewDocument document;
   document.collection = request.query_value("collection").value_or("");
   document.material_id = request.query_value("material_id").value_or("");
   document.name = request.query_value("name").value_or("");
   const std::string type(request.header("content-type"));
-  const auto refuse = [&responder](const Error& error) {
-    send_error(*responder, error);
+  const auto refuse = [&responder, &reply](const Error& error) {
+    reply.refuse(*responder, error);
     return nullptr;
   };
   if (!document.collection.empty() && !is_collection_name(document.collection)) {
@@ -233,7 +234,8 @@ std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const Se
   }
   auto boundary = multipart_boundary(type);
   if (boundary)
-    return std::make_unique<FormSink>(documents, std::move(document), *boundary, std::move(responder));
+    return std::make_unique<FormSink>(documents, std::move(document), *boundary, std::move(responder),
+                                      std::move(reply));
   if (boundary.error().code == ErrorCode::kMalformed) return refuse(boundary.error());
   if (document.name.empty()) {
     return refuse({ErrorCode::kInvalidArgument, "Name the file: ?name=report.pdf"});
@@ -245,7 +247,7 @@ std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const Se
                           [](const Result<DocumentView>&) {});
     return refuse(too_large(facts.upload_bytes));
   }
-  return std::make_unique<RawSink>(documents, std::move(document), std::move(responder));
+  return std::make_unique<RawSink>(documents, std::move(document), std::move(responder), std::move(reply));
 }
 
 }  // namespace answermill::frontend

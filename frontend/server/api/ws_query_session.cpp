@@ -53,7 +53,7 @@ void WsQuerySession::on_text(std::string_view text) {
 
 void WsQuerySession::start_next() {
   if (waiting_.empty()) return;
-  query_.emplace();
+  query_.emplace(Query{});
   query_->ask = std::move(waiting_.front());
   waiting_.pop_front();
   const ws_query::Ask next = query_->ask;

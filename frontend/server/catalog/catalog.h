@@ -22,6 +22,9 @@ namespace answermill::frontend {
 // 1–64 of letters, digits, "_-.", not starting with a dot.
 bool is_collection_name(std::string_view name);
 
+// What a generator is shown of a conversation: its last turns, none too long.
+std::vector<messages::Turn> latest_turns(std::vector<messages::Turn> turns);
+
 class Catalog {
  public:
   // Makes or migrates the file. `blobs` must outlive the catalog.

@@ -62,6 +62,12 @@ std::string title_of(const std::string& question) {
 
 }  // namespace
 
+std::vector<messages::Turn> latest_turns(std::vector<messages::Turn> turns) {
+  if (turns.size() > kHistoryTurns) turns.erase(turns.begin(), turns.end() - kHistoryTurns);
+  for (auto& turn : turns) turn.text.resize(text::floor_boundary(turn.text, kTurnBytes));
+  return turns;
+}
+
 Result<std::vector<ConversationRow>> Catalog::conversations(std::string_view owner) {
   auto statement = sql::query(
       database_,
@@ -110,12 +116,10 @@ Result<std::vector<messages::Turn>> Catalog::history_of(std::string_view convers
     auto row = statement->step();
     if (!row) return row.error();
     if (!*row) break;
-    std::string text = statement->text(1);
-    text.resize(text::floor_boundary(text, kTurnBytes));
-    turns.push_back({statement->text(0), std::move(text)});
+    turns.push_back({statement->text(0), statement->text(1)});
   }
   std::reverse(turns.begin(), turns.end());
-  return turns;
+  return latest_turns(std::move(turns));
 }
 
 // The conversation the question belongs to, made when it has to be.

@@ -7,8 +7,8 @@ namespace {
 constexpr int kMaxDepth = 16;
 }
 
-Result<JsonObject> JsonObject::parse(std::string_view bytes) {
-  const Error malformed{ErrorCode::kMalformed, "This is not a JSON object in UTF-8."};
+Result<nlohmann::json> parse_json(std::string_view bytes) {
+  const Error malformed{ErrorCode::kMalformed, "This is not JSON in UTF-8."};
   if (!text::is_valid_utf8(bytes)) return malformed;
   bool too_deep = false;
   const auto depth_guard = [&too_deep](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
@@ -16,8 +16,16 @@ Result<JsonObject> JsonObject::parse(std::string_view bytes) {
     return !too_deep;
   };
   auto value = nlohmann::json::parse(bytes.begin(), bytes.end(), depth_guard, false);
-  if (too_deep || !value.is_object()) return malformed;
-  return JsonObject(std::move(value));
+  if (too_deep || value.is_discarded()) return malformed;
+  return value;
+}
+
+Result<JsonObject> JsonObject::parse(std::string_view bytes) {
+  auto value = parse_json(bytes);
+  if (!value || !value->is_object()) {
+    return Error{ErrorCode::kMalformed, "This is not a JSON object in UTF-8."};
+  }
+  return JsonObject(std::move(*value));
 }
 
 const nlohmann::json* JsonObject::find(const char* name) const {
@@ -65,6 +73,13 @@ bool JsonObject::flag(const char* name) {
   if (value->is_boolean()) return value->get<bool>();
   note(name, "true or false");
   return false;
+}
+
+JsonObject JsonObject::object(const char* name) {
+  const auto* value = find(name);
+  if (value != nullptr && value->is_object()) return JsonObject(*value);
+  if (value != nullptr) note(name, "an object");
+  return JsonObject(nlohmann::json::object());
 }
 
 bool JsonObject::has(const char* name) const { return find(name) != nullptr; }

@@ -12,8 +12,12 @@
 
 namespace answermill::frontend {
 
+// Any value, in UTF-8 and not too deep. Errors: kMalformed.
+Result<nlohmann::json> parse_json(std::string_view bytes);
+
 class JsonObject {
  public:
+  explicit JsonObject(nlohmann::json object) : value_(std::move(object)) {}
   // Errors: kMalformed.
   static Result<JsonObject> parse(std::string_view bytes);
 
@@ -22,12 +26,13 @@ class JsonObject {
   std::vector<std::string> texts(const char* name);
   std::optional<std::uint64_t> number(const char* name);
   bool flag(const char* name);
+  JsonObject object(const char* name);
   bool has(const char* name) const;
+  // For fields that are more than that; null when absent or null.
+  const nlohmann::json* find(const char* name) const;
   std::optional<Error> wrong_type() const;
 
  private:
-  explicit JsonObject(nlohmann::json value) : value_(std::move(value)) {}
-  const nlohmann::json* find(const char* name) const;
   void note(const char* name, const char* wanted);
 
   nlohmann::json value_;

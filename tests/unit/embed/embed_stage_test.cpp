@@ -56,6 +56,21 @@ TEST(EmbedStage, EmbedsChunksAndQueriesInOneSpace) {
   EXPECT_EQ(search->model, upsert->model);
 }
 
+TEST(EmbedStage, EmbedsTextsForTheirOwnSake) {
+  const auto embedder = make_builtin_embedder(1);
+  const auto stage = make_embed_stage(*embedder, 1);
+  const auto outcome =
+      run(*stage, "texts", messages::encode(messages::EmbedTexts{{"a barn", "a ship"}, false}));
+  EXPECT_TRUE(outcome.ends_stream);
+  ASSERT_EQ(outcome.events.size(), 1U);
+  EXPECT_EQ(outcome.events[0].kind, messages::StreamEventKind::kResult);
+  const auto made = messages::decode<messages::EmbeddedTexts>(outcome.events[0].data);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->model, kHashModel);
+  EXPECT_EQ(made->dimension, kHashDimension);
+  EXPECT_EQ(made->vectors.size(), 2U * kHashDimension * 4);
+}
+
 TEST(EmbedStage, RefusesWhatItDoesNotUnderstand) {
   const auto embedder = make_builtin_embedder(1);
   const auto stage = make_embed_stage(*embedder, 1);

@@ -1,9 +1,11 @@
 """Unmodified packages that people already use, each before a real fleet."""
+import os
+import re
 import subprocess
 
 import pytest
 
-from harness import Fleet, ModelServer, ROOT
+from harness import BIN, Fleet, ModelServer, ROOT
 
 CLIENTS = ROOT / "tests/fleet/clients"
 
@@ -14,10 +16,10 @@ def fleet():
         yield running
 
 
-def speak(fleet, program, package):
+def speak(fleet, program, package, *words):
     if not (ROOT / "tests/node_modules" / package).exists():
         pytest.skip(f"{package} is not installed: npm ci --prefix tests")
-    done = subprocess.run(["node", str(CLIENTS / program), fleet.url.rstrip("/")], stdout=subprocess.PIPE,
+    done = subprocess.run(["node", str(CLIENTS / program), fleet.url.rstrip("/"), *words], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120)
     assert done.returncode == 0 and "SPOKEN" in done.stdout, done.stdout[-4000:]
 
@@ -32,3 +34,32 @@ def test_ai_sdk(fleet):
 
 def test_model_context_protocol(fleet):
     speak(fleet, "mcp.mjs", "@modelcontextprotocol/sdk")
+
+
+def start_grpc(fleet, **env):
+    process = subprocess.Popen([BIN / "answermill-grpc", "--listen", "127.0.0.1:0", "--frontend", fleet.url.rstrip("/")],
+                               env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if listening := re.search(r"port=(\d+) listening", line):
+            return process, f"127.0.0.1:{listening[1]}"
+    raise AssertionError(f"answermill-grpc ended with {process.wait()}")
+
+
+def test_grpc(fleet):
+    process, address = start_grpc(fleet)
+    try:
+        speak(fleet, "grpc.mjs", "@grpc/grpc-js", address)
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_grpc_asks_for_its_token(fleet):
+    refused = subprocess.run([BIN / "answermill-grpc", "--listen", "0.0.0.0:0"], stderr=subprocess.PIPE, text=True, timeout=10)
+    assert refused.returncode == 2 and "access token" in refused.stderr
+    process, address = start_grpc(fleet, ANSWERMILL_ACCESS_TOKEN="s3cret")
+    try:
+        speak(fleet, "grpc_token.mjs", "@grpc/grpc-js", address, "s3cret")
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0

@@ -40,6 +40,8 @@ HOMES = {
     "cblas": ["workers/embed", "workers/index"],
     "nlohmann/": ["frontend", "workers/embed", "workers/generate"],
     "openssl/": ["shared/base", "frontend/server"],
+    "grpcpp": ["frontend/grpc"],
+    "google/protobuf": ["frontend/grpc"],
 }
 
 

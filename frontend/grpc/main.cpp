@@ -1,0 +1,111 @@
+// answermill-grpc: the fleet over gRPC, on a port of its own.
+#include <signal.h>
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+
+#include "frontend/grpc/frontend_client.h"
+#include "frontend/grpc/service.h"
+#include "shared/config/config.h"
+#include "shared/log/log.h"
+
+namespace {
+
+using namespace answermill;
+
+struct GrpcConfig {
+  std::string listen = "localhost:8001";
+  std::string frontend = "http://localhost:8000";
+  std::string access_token;
+  std::string access_token_file;
+  std::int64_t upload_limit = 2LL * 1024 * 1024 * 1024;
+  std::int64_t threads = 256;
+  std::string log_level;
+};
+
+config::Table table_of(GrpcConfig& values) {
+  config::Table table("answermill-grpc", "Speaks gRPC for a frontend.");
+  table
+      .text("listen", &values.listen, {"ANSWERMILL_GRPC_LISTEN"}, "HOST:PORT",
+            "where to listen, without TLS; port 0 picks one")
+      .text("frontend", &values.frontend, {"ANSWERMILL_URL"}, "URL", "a frontend's address")
+      .secret("access-token", &values.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
+              "asked of every caller, and shown to the frontend; required beyond loopback")
+      .text("access-token-file", &values.access_token_file, {"ANSWERMILL_ACCESS_TOKEN_FILE"}, "FILE",
+            "file that holds the access token")
+      .integer("upload-limit", &values.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
+               "largest file that is taken")
+      .integer("threads", &values.threads, 4, 4096, {"ANSWERMILL_GRPC_THREADS"}, "N",
+               "calls that can run at the same time")
+      .text("log-level", &values.log_level, {"LOG_LEVEL"}, "LEVEL", "debug, info, warn or error");
+  return table;
+}
+
+bool is_loopback(const std::string& listen) {
+  const std::string host = listen.substr(0, listen.rfind(':'));
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+Status read_token(GrpcConfig& values) {
+  if (!values.access_token_file.empty()) {
+    std::ifstream file(values.access_token_file, std::ios::binary);
+    values.access_token.assign(std::istreambuf_iterator<char>(file), {});
+    while (!values.access_token.empty() &&
+           std::string_view("\r\n ").find(values.access_token.back()) != std::string_view::npos) {
+      values.access_token.pop_back();
+    }
+    if (values.access_token.empty()) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "--access-token-file: " + values.access_token_file + " cannot be read, or is empty."};
+    }
+  }
+  if (values.access_token.empty() && !is_loopback(values.listen)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "listening on " + values.listen + " reaches beyond this machine and needs an access token"};
+  }
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  GrpcConfig values;
+  const auto loaded = table_of(values).load(argc, argv);
+  if (!loaded) return std::fprintf(stderr, "%s\n", loaded.error().message.c_str()), 2;
+  if (loaded->exit_now) return 0;
+  if (const auto token = read_token(values); !token) {
+    return std::fprintf(stderr, "%s\n", token.error().message.c_str()), 2;
+  }
+  log::init("grpc", values.log_level);
+  // Every thread from here on leaves these to sigwait() below.
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+
+  grpc_bridge::FrontendClient frontend(values.frontend, values.access_token);
+  grpc_bridge::Service service(frontend, values.access_token,
+                               static_cast<std::uint64_t>(values.upload_limit));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(values.listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetResourceQuota(grpc::ResourceQuota().SetMaxThreads(static_cast<int>(values.threads)));
+  builder.RegisterService(&service);
+  const auto server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) return log::error("address={} cannot be listened on", values.listen), 1;
+  log::info("port={} listening", port);
+  int signal = 0;
+  sigwait(&stop, &signal);
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(3));
+  return 0;
+}

@@ -62,6 +62,7 @@ class Loop : public Output {
     journal_.start([this](std::uint64_t ticket) {
       mailbox_.post([this, ticket] { core_.on_committed(ticket, present()); });
     });
+    core_.recovered();
     return {};
   }
 

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -41,10 +42,15 @@ struct CoreConfig {
   std::chrono::milliseconds retry_most{15000};
   std::chrono::seconds no_progress{180};   // a started job without a sign of progress is taken away
   std::chrono::seconds keep_finished{60};  // finished streams and groups stay readable
+  std::chrono::hours keep_requests{24};    // how long a request id is known
   std::uint32_t max_crashes = 3;
   std::uint32_t max_failures = 6;
   std::size_t max_open_jobs = 1'000'000;
   std::size_t max_open_streams = 100'000;
+  std::size_t max_uncommitted = 100'000;       // strict transitions that wait for the journal
+  std::chrono::milliseconds busy_retry{1000};  // when a refused submitter should try again
+  TenantLimits tenants;
+  std::uint64_t jitter_seed = std::random_device{}();
 };
 
 class Output {
@@ -65,7 +71,10 @@ class Core {
   void recover(const JournalRow& row);
   void recover(const std::vector<JournalRow>& rows) {
     for (const auto& row : rows) recover(row);
+    recovered();
   }
+  // After the last row: closes what damaged rows left open.
+  void recovered();
 
   // Each takes the message as it came and the present time.
   void on_submit_frame(std::string_view frame, TimePoint now);
@@ -90,15 +99,19 @@ class Core {
     JobState state = JobState::kUncommitted;
     bool recovered = false;
     std::uint64_t fence = 0;
-    std::string worker;  // leased to, or routed to
+    std::uint64_t adopted_from = 0;  // the fence under which its worker brought it to this broker
+    std::string worker;              // leased to, or routed to
     TimePoint leased_at{};
     TimePoint deadline = TimePoint::max();
     bool started = false;
+    bool in_flight = false;  // counted against its tenant's cap
+    std::uint32_t told_position = 0;
     std::uint64_t activity = 0;
     TimePoint active_at{};
   };
 
   struct Worker {
+    explicit Worker(const Tenants* tenants) : own(tenants) {}
     std::string name;
     std::string route;
     messages::Hello hello;
@@ -113,17 +126,28 @@ class Core {
   };
 
   struct Stage {
+    explicit Stage(const Tenants* tenants) : ready(tenants) {}
     ReadyQueue ready;
     std::set<std::string> homeless;  // routed jobs without a worker to go to
     messages::StageStatus status;
   };
 
   struct Stream {
+    Stream(messages::StreamSpec what, std::string whose)
+        : spec(std::move(what)), tenant(std::move(whose)), log(spec.id) {}
     messages::StreamSpec spec;
     std::string tenant;
     streams::StreamLog log;
     std::string owner;  // the job that writes it
     bool has_spec = false;
+    bool from_before = false;  // older than this broker: readers may have seen more than what is here
+    bool claimed = false;      // its frontend has told this broker what it shows
+    // Brought by a worker before its frontend came back: perhaps another worker had written on, and people
+    // have read that. Nothing of it is shown, and no result taken, until the frontend or the time has spoken.
+    bool quiet = false;
+    std::uint64_t quiet_after = 0;                                        // the last number that was shown
+    std::optional<std::pair<std::string, messages::JobResult>> deferred;  // (route, result)
+    bool ending = false;  // its terminal event waits for the commit and must not be seen before
     bool recorded = false;
     TimePoint evict_at = TimePoint::max();
     TimePoint resend_at{};
@@ -153,47 +177,66 @@ class Core {
   void put_job(Transition& transition, const Job& job);
   void erase_row(Transition& transition, JournalTable table, const std::string& key);
   void put_group(Transition& transition, const Group& group);
+  void recover_job(const std::string& value);
   std::string new_job_id();
   std::uint64_t new_fence() { return (std::uint64_t{boot_} << 32U) | ++fence_counter_; }
 
   // intake.cpp
   void on_submit(const messages::Submit& submit, TimePoint now);
+  struct Known {
+    messages::StoredRequest stored;
+    std::uint64_t ticket = 0;  // 0: durable
+  };
   bool adopted_already(const messages::Submit& submit) const;
-  void on_repeated_submit(const messages::Submit& submit, const messages::StoredRequest& known,
-                          TimePoint now);
+  void take_shown(Stream& stream, const messages::StreamState& shown, TimePoint now);
+  void claim(Stream& stream, const messages::Submit& submit);
+  const Known& remember_request(const std::string& key, messages::StoredRequest request, std::uint64_t ticket,
+                                TimePoint now);
+  void on_repeated_submit(const messages::Submit& submit, const Known& known, TimePoint now);
   void on_cancel(const messages::Cancel& cancel, TimePoint now);
   void acknowledge(const std::string& topic, const messages::SubmitAck& ack);
   std::optional<Error> refusal(const messages::Submit& submit) const;
+  std::optional<Error> too_much(const messages::Submit& submit) const;
 
   // dispatch.cpp
   void add_job(Job job);
+  Stage& stage(const std::string& name) { return stages_.try_emplace(name, &tenants_).first->second; }
+  void begin_flight(Job& job);
+  void end_flight(Job& job);
   void make_ready(const std::string& id, TimePoint now, bool front = false);
   Worker* owner_of(const Job& job, std::uint64_t* epoch);
   void dispatch(TimePoint now);
   void dispatch_stage(const std::string& name, Stage& stage, TimePoint now);
   void lease(Job& job, Worker& worker, TimePoint now);
   void unqueue(Job& job);
+  void take_away(Job& job, messages::RevokeReason reason);
+  void open_lease(Job& job, messages::Lease& lease);
   void forget_job(const std::string& id);
 
   // work.cpp
   void on_hello(const std::string& route, messages::Hello hello, TimePoint now);
   std::uint64_t adopt(Worker& worker, const messages::HeldJob& held, TimePoint now);
-  bool may_adopt_unknown(const messages::HeldJob& held);
+  bool may_adopt_unknown(const messages::HeldJob& held, TimePoint now);
+  bool is_stale(const Job& job, const Worker& worker, const messages::HeldJob& held) const;
+  void take_back_lost_leases(Worker& worker, const messages::Beat& beat, TimePoint now);
   void on_beat(const std::string& route, const messages::Beat& beat, TimePoint now);
   void on_result(const std::string& route, messages::JobResult result, TimePoint now);
   void on_goodbye(const std::string& route, TimePoint now);
   Worker* worker_by_route(const std::string& route);
   void lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now);
+  void hand_on(const std::deque<std::string>& jobs, TimePoint now);
   void reassign_routes(const std::string& worker, TimePoint now);
 
   // outcome.cpp
   void job_done(Job& job, messages::Outcome outcome, Worker& worker, TimePoint now);
   void job_failed(Job& job, const messages::Outcome& outcome, Worker& worker, TimePoint now);
+  void count_failure(Job& job, const messages::Outcome& outcome);
+  std::chrono::milliseconds full_jitter(std::uint32_t nth);
   void retry(Job& job, TimePoint now, std::uint32_t nth);
   void set_aside(Transition& transition, Job& job, ErrorCode code, const std::string& message, TimePoint now);
   std::vector<std::string> add_followups(Transition& transition, const Job& job,
                                          const messages::Outcome& outcome, TimePoint now);
-  void close_group_if_complete(Transition& transition, const std::string& id, TimePoint now);
+  void close_group_if_complete(Transition& transition, const std::string& id);
   void cancel_group(Transition& transition, const std::string& id, TimePoint now);
   void job_completed_something(Transition& transition, const Job& job, TimePoint now);
 
@@ -205,18 +248,28 @@ class Core {
   void apply_events(Stream& stream, std::uint64_t epoch, const std::vector<messages::StreamEvent>& events);
   bool remember_stream(Job& job);
   void publish_events(const Stream& stream, std::vector<messages::StreamEvent> events);
+  void adopt_stream(const Job& job, const messages::HeldJob& held, TimePoint now);
+  void speak(Stream& stream, TimePoint now);
+  void settle(Stream& stream, std::vector<messages::StreamEvent>& events);
+  static std::uint64_t shown_next(const Stream& stream);
+  static messages::StreamState shown_state(const Stream& stream);
   void end_stream(Transition& transition, const std::string& id, messages::TerminalEvent terminal,
                   TimePoint now);
+  void tell_end(Stream& stream);
   void add_record_job(Transition& transition, Stream& stream);
   void ask_resend(Stream& stream, TimePoint now);
   void publish_progress(Group& group, TimePoint now);
 
   // liveness.cpp
   void check_workers(TimePoint now);
-  void check_jobs(TimePoint now);
+  void expire_jobs(TimePoint now);
+  void check_progress(TimePoint now);
   void release_held(TimePoint now);
+  void end_lost_streams(TimePoint now);
   void publish_beacons();
   void publish_fleet(TimePoint now);
+  void publish_positions();
+  void tell_position(Job& job, std::uint32_t position);
   void evict(TimePoint now);
 
   CoreConfig config_;
@@ -227,6 +280,7 @@ class Core {
   TimePoint started_;
   TimePoint hold_until_;
 
+  Tenants tenants_;
   std::unordered_map<std::string, Job> jobs_;
   std::map<std::string, Worker> workers_;                  // by name
   std::unordered_map<std::string, std::string> by_route_;  // route → name
@@ -236,9 +290,12 @@ class Core {
   std::unordered_map<std::string, std::set<std::string>> streams_by_topic_;
   std::unordered_map<std::string, Group> groups_;
   std::set<std::string> dirty_groups_;
-  std::unordered_map<std::string, messages::StoredRequest> requests_;
-  std::multimap<TimePoint, std::string> waiting_;  // retries
+  std::unordered_map<std::string, Known> requests_;
+  std::deque<std::pair<TimePoint, std::string>> requests_order_;
+  std::multimap<TimePoint, std::string> waiting_;          // retries
+  std::set<std::pair<TimePoint, std::string>> deadlines_;  // of jobs that have one
   std::set<std::string> held_;
+  bool settled_ = false;  // the time is over in which workers tell what they still run
 
   // Results that were taken: a repeated one is answered, not refused. fence → ticket; bounded by age.
   struct Taken {
@@ -252,6 +309,7 @@ class Core {
   std::uint64_t durable_ = 0;
   std::deque<std::pair<std::uint64_t, std::vector<std::function<void(TimePoint)>>>> pending_;
 
+  std::minstd_rand random_;
   std::vector<std::pair<std::string, std::string>> lost_;  // workers found gone while sending
   TimePoint next_probe_{};
   TimePoint next_second_{};

@@ -8,8 +8,18 @@ namespace answermill::broker {
 
 using namespace messages;
 
+void Core::begin_flight(Job& job) {
+  if (std::exchange(job.in_flight, true)) return;
+  tenants_.flight_begun(job.stored.spec.tenant);
+}
+
+void Core::end_flight(Job& job) {
+  if (std::exchange(job.in_flight, false)) tenants_.flight_ended(job.stored.spec.tenant);
+}
+
 void Core::add_job(Job job) {
   const JobSpec& spec = job.stored.spec;
+  tenants_.job_opened(spec.tenant);
   if (const auto group = groups_.find(spec.group);
       group != groups_.end() && job.stored.completes_group.empty()) {
     group->second.ledger.job_opened();
@@ -19,6 +29,7 @@ void Core::add_job(Job job) {
       stream != streams_.end() && job.stored.completes_stream.empty()) {
     stream->second.owner = spec.id;
   }
+  if (job.deadline != TimePoint::max()) deadlines_.emplace(job.deadline, spec.id);
   jobs_.insert_or_assign(spec.id, std::move(job));
 }
 
@@ -27,12 +38,15 @@ void Core::forget_job(const std::string& id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
   const JobSpec& spec = found->second.stored.spec;
+  end_flight(found->second);
+  tenants_.job_closed(spec.tenant);
   if (const auto group = groups_.find(spec.group); group != groups_.end()) {
     group->second.jobs.erase(id);
     group->second.ledger.running(id, spec.stage, 0);
     dirty_groups_.insert(spec.group);
   }
   held_.erase(id);
+  deadlines_.erase({found->second.deadline, id});
   jobs_.erase(found);
 }
 
@@ -66,13 +80,16 @@ void Core::make_ready(const std::string& id, TimePoint now, bool front) {
   if (found == jobs_.end() || found->second.state == JobState::kLeased) return;
   Job& job = found->second;
   const JobSpec& spec = job.stored.spec;
-  if (job.recovered && now < hold_until_) {
+  end_flight(job);
+  const auto stream = streams_.find(spec.stream);
+  const bool from_before = job.recovered || (stream != streams_.end() && stream->second.from_before);
+  if (from_before && now < hold_until_) {
     job.state = JobState::kHeld;
     held_.insert(id);
     return;
   }
   job.state = JobState::kReady;
-  Stage& stage = stages_[spec.stage];
+  Stage& stage = this->stage(spec.stage);
   ReadyQueue* queue = &stage.ready;
   job.worker.clear();
   if (!spec.routing_key.empty()) {
@@ -86,24 +103,37 @@ void Core::make_ready(const std::string& id, TimePoint now, bool front) {
     queue = &owner->own;
   }
   if (front) {
-    queue->push_front(id, spec.tenant, spec.priority, now);
+    queue->push_front(spec, now);
   } else {
-    queue->push(id, spec.tenant, spec.priority, now);
+    queue->push(spec, now);
   }
 }
 
 // Takes a job that is not leased out of whatever queue it stands in.
 void Core::unqueue(Job& job) {
   const JobSpec& spec = job.stored.spec;
-  Stage& stage = stages_[spec.stage];
+  Stage& stage = this->stage(spec.stage);
   stage.homeless.erase(spec.id);
   held_.erase(spec.id);
   if (job.state != JobState::kReady) return;
   if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
-    worker->second.own.remove(spec.id, spec.tenant, spec.priority);
+    worker->second.own.remove(spec.id);
   } else {
-    stage.ready.remove(spec.id, spec.tenant, spec.priority);
+    stage.ready.remove(spec.id);
   }
+}
+
+// The job is taken from whoever has it: its worker is told and has the slot back.
+void Core::take_away(Job& job, RevokeReason reason) {
+  if (job.state != JobState::kLeased) {
+    unqueue(job);
+    return;
+  }
+  const auto worker = workers_.find(job.worker);
+  if (worker == workers_.end()) return;
+  worker->second.held.erase(job.stored.spec.id);
+  output_.send(worker->second.route,
+               encode_frame(WorkKind::kRevoke, Revoke{job.stored.spec.id, job.fence, reason}));
 }
 
 void Core::dispatch(TimePoint now) {
@@ -120,6 +150,7 @@ void Core::dispatch_stage(const std::string& name, Stage& stage, TimePoint now) 
     if (worker.hello.stage != name) continue;
     while (worker.free() > 0 && worker.own.size() > 0) {
       const auto id = worker.own.pop(now);
+      if (!id) break;
       if (const auto job = jobs_.find(*id); job != jobs_.end()) lease(job->second, worker, now);
     }
   }
@@ -131,6 +162,7 @@ void Core::dispatch_stage(const std::string& name, Stage& stage, TimePoint now) 
     }
     if (freest == nullptr) return;
     const auto id = stage.ready.pop(now);
+    if (!id) return;
     if (const auto job = jobs_.find(*id); job != jobs_.end()) lease(job->second, *freest, now);
   }
 }
@@ -141,20 +173,16 @@ void Core::lease(Job& job, Worker& worker, TimePoint now) {
   job.state = JobState::kLeased;
   job.worker = worker.name;
   job.fence = new_fence();
+  job.adopted_from = 0;
+  job.told_position = 0;
+  begin_flight(job);
   job.leased_at = job.active_at = now;
   job.started = false;
   job.activity = 0;
   ++job.stored.attempt;
   worker.held.insert(spec.id);
   if (!spec.routing_key.empty()) lease.owner_epoch = routes_[{spec.stage, spec.routing_key}].epoch;
-  if (const auto found = streams_.find(spec.stream);
-      found != streams_.end() && job.stored.completes_stream.empty() && !found->second.log.finished()) {
-    Stream& stream = found->second;
-    stream.log.set_epoch(job.fence);
-    publish_events(stream,
-                   {stream.log.append(StreamEventKind::kStatus, encode(StatusEvent{spec.stage, {}}))});
-    lease.stream = stream.log.state();
-  }
+  open_lease(job, lease);
   lease.spec = spec;
   if (job.deadline != TimePoint::max()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(job.deadline - now).count();
@@ -166,6 +194,20 @@ void Core::lease(Job& job, Worker& worker, TimePoint now) {
   if (!output_.send(worker.route, encode_frame(WorkKind::kLease, lease))) {
     lost_.emplace_back(worker.name, "unreachable");
   }
+}
+
+// The stream has a new writer.
+void Core::open_lease(Job& job, Lease& lease) {
+  const JobSpec& spec = job.stored.spec;
+  const auto found = streams_.find(spec.stream);
+  if (found == streams_.end() || !job.stored.completes_stream.empty() || found->second.log.finished()) return;
+  Stream& stream = found->second;
+  stream.log.set_epoch(job.fence);
+  std::vector<StreamEvent> events;
+  settle(stream, events);
+  events.push_back(stream.log.append(StreamEventKind::kStatus, encode(StatusEvent{spec.stage, {}})));
+  publish_events(stream, std::move(events));
+  lease.stream = stream.log.state();
 }
 
 }  // namespace answermill::broker

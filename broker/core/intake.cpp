@@ -7,6 +7,7 @@
 namespace answermill::broker {
 
 using namespace messages;
+using streams::StreamLog;
 
 namespace {
 
@@ -55,12 +56,29 @@ std::optional<Error> Core::refusal(const Submit& submit) const {
   if (submit.group && submit.group->topic.size() != kTopicWidth) {
     return Error{ErrorCode::kInvalidArgument, "a group's topic is not well formed"};
   }
-  if (jobs_.size() >= config_.max_open_jobs ||
+  if (const auto group = groups_.find(submit.group ? submit.group->id : job.group);
+      group != groups_.end() && group->second.ledger.state() != GroupState::kRunning) {
+    return Error{ErrorCode::kConflict, "this group of jobs has ended; begin a new one"};
+  }
+  if (auto busy = too_much(submit)) return busy;
+  if (!output_.journal_healthy()) {
+    return Error{ErrorCode::kDiskFull, "the journal's disk is full; free some space and try again"};
+  }
+  return std::nullopt;
+}
+
+// Bounds on what is open. Only submissions are refused: what was taken is finished, follow-ups and all.
+std::optional<Error> Core::too_much(const Submit& submit) const {
+  const std::string& tenant = submit.job.tenant;
+  if (jobs_.size() >= config_.max_open_jobs || pending_.size() >= config_.max_uncommitted ||
       (submit.stream && streams_.size() >= config_.max_open_streams)) {
     return Error{ErrorCode::kBusy, "the queue is full; try again in a moment"};
   }
-  if (!output_.journal_healthy()) {
-    return Error{ErrorCode::kDiskFull, "the journal's disk is full; free some space and try again"};
+  if (!tenants_.may_open_job(tenant)) {
+    return Error{ErrorCode::kBusy, "too much of yours is waiting already; try again in a moment"};
+  }
+  if (submit.stream && !tenants_.may_open_stream(tenant)) {
+    return Error{ErrorCode::kBusy, "too many of your questions are open; try again in a moment"};
   }
   return std::nullopt;
 }
@@ -83,14 +101,16 @@ void Core::on_submit(const Submit& submit, TimePoint now) {
     StoredRequest request{streams_.at(submit.stream->id).owner, submit.stream->id, digest_of(submit)};
     Transition transition;
     transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
-    requests_[key] = request;
+    const Known& known = remember_request(key, std::move(request), ticket_ + 1, now);
     commit(std::move(transition), now);
-    on_repeated_submit(submit, request, now);
+    on_repeated_submit(submit, known, now);
     return;
   }
   if (const auto error = refusal(submit)) {
     ack.code = error->code;
     ack.message = error->message;
+    if (error->code == ErrorCode::kBusy || error->code == ErrorCode::kDiskFull)
+      ack.retry_after_ms = static_cast<std::uint32_t>(config_.busy_retry.count());
     acknowledge(submit.reply_topic, ack);
     return;
   }
@@ -112,14 +132,15 @@ void Core::on_submit(const Submit& submit, TimePoint now) {
     Stream& stream = open_stream(*submit.stream, true, submit.job.tenant, transition);
     if (submit.shown) {
       stream.log.merge(*submit.shown);
+      stream.from_before = stream.claimed = true;
       job.recovered = true;  // somebody may still run it: wait for the workers to tell
     }
   }
   StoredRequest request{ack.job, job.stored.spec.stream, digest_of(submit)};
   transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
-  requests_[key] = std::move(request);
+  remember_request(key, std::move(request), ticket_ + 1, now);
   put_job(transition, job);
-  ack.queue_position = static_cast<std::uint32_t>(stages_[job.stored.spec.stage].ready.size());
+  ack.queue_position = static_cast<std::uint32_t>(stage(submit.job.stage).ready.ahead(submit.job.priority));
   add_job(std::move(job));
   transition.effects.emplace_back([this, ack, topic = submit.reply_topic](TimePoint at) {
     acknowledge(topic, ack);
@@ -128,35 +149,74 @@ void Core::on_submit(const Submit& submit, TimePoint now) {
   commit(std::move(transition), now);
 }
 
-void Core::on_repeated_submit(const Submit& submit, const StoredRequest& known, TimePoint now) {
-  SubmitAck ack{submit.job.request_id, known.job, boot_, ErrorCode::kOk, {}, 0};
-  if (known.digest != digest_of(submit)) {
+void Core::on_repeated_submit(const Submit& submit, const Known& known, TimePoint now) {
+  SubmitAck ack{submit.job.request_id, known.stored.job, boot_, ErrorCode::kOk, {}, 0};
+  if (known.stored.digest != digest_of(submit)) {
     ack.code = ErrorCode::kConflict;
     ack.message = "this request id was used for something else within the last 24 hours";
     acknowledge(submit.reply_topic, ack);
     return;
   }
-  const auto job = jobs_.find(known.job);
-  if (job != jobs_.end() && job->second.state == JobState::kUncommitted)
+  if (submit.job.durability == Durability::kStrict && known.ticket > durable_)
     return;  // its own commit will answer
   if (submit.stream) {
-    const auto found = streams_.find(submit.stream->id);
-    if (found != streams_.end()) {
-      Stream& stream = found->second;
-      if (submit.shown && !stream.log.finished()) stream.log.merge(*submit.shown);
-      if (!stream.has_spec) {
-        // Adopted from a worker before the frontend came back: now it is known how to record it.
-        stream.spec = *submit.stream;
-        stream.has_spec = true;
-        Transition transition;
-        transition.ops.push_back({JournalTable::kStream, false, submit.stream->id,
-                                  encode(StoredStream{stream.spec, submit.job.tenant})});
-        if (stream.log.finished()) add_record_job(transition, stream);
-        commit(std::move(transition), now);
-      }
+    if (const auto found = streams_.find(submit.stream->id); found != streams_.end()) {
+      claim(found->second, submit);
+      if (submit.shown) take_shown(found->second, *submit.shown, now);
     }
   }
   acknowledge(submit.reply_topic, ack);
+}
+
+// Adopted from a worker before the frontend came back: now it is known how to record it.
+void Core::claim(Stream& stream, const Submit& submit) {
+  if (stream.has_spec) return;
+  stream.spec = *submit.stream;
+  stream.has_spec = true;
+  Transition transition;
+  transition.ops.push_back({JournalTable::kStream, false, submit.stream->id,
+                            encode(StoredStream{stream.spec, submit.job.tenant})});
+  if (stream.log.finished()) {
+    stream.evict_at = TimePoint::max();
+    add_record_job(transition, stream);
+    transition.effects.emplace_back([this, id = stream.spec.id](TimePoint) {
+      if (const auto ended = streams_.find(id); ended != streams_.end()) tell_end(ended->second);
+    });
+  }
+  commit(std::move(transition), started_);
+}
+
+const Core::Known& Core::remember_request(const std::string& key, StoredRequest request, std::uint64_t ticket,
+                                          TimePoint now) {
+  requests_order_.emplace_back(now, key);
+  return requests_.insert_or_assign(key, Known{std::move(request), ticket}).first->second;
+}
+
+// What a frontend has shown of a stream that this broker lost: the longest prefix wins, but never over what
+// has been written since.
+void Core::take_shown(Stream& stream, const StreamState& shown, TimePoint now) {
+  if (!stream.from_before || stream.log.finished()) return;
+  stream.claimed = true;
+  const auto owner = jobs_.find(stream.owner);
+  const bool leased = owner != jobs_.end() && owner->second.state == JobState::kLeased;
+  if (!leased && (stream.log.epoch() >> 32U) < boot_) stream.log.merge(shown);
+  const bool newer = leased && owner->second.adopted_from != 0 && (shown.epoch >> 32U) < boot_ &&
+                     shown.epoch > owner->second.adopted_from;
+  if (!newer) {
+    speak(stream, now);
+    return;
+  }
+  // A stopped worker brought an old lease back; somebody else had written on, and people have read it.
+  Job& job = owner->second;
+  take_away(job, RevokeReason::kFenced);
+  stream.log = StreamLog(shown);
+  stream.quiet = false;
+  stream.log.set_epoch(new_fence());  // whoever still writes is not heard any more
+  stream.deferred.reset();
+  job.recovered = true;
+  job.adopted_from = 0;
+  job.state = JobState::kUncommitted;
+  make_ready(job.stored.spec.id, now, true);
 }
 
 void Core::on_cancel(const Cancel& cancel, TimePoint now) {

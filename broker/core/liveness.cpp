@@ -20,10 +20,11 @@ void Core::on_tick(TimePoint now) {
       make_ready(id, now);
     }
   }
-  if (!held_.empty() && now >= hold_until_) release_held(now);
+  if (!settled_ && now >= hold_until_) release_held(now);
   if (now >= next_probe_) {
     next_probe_ = now + config_.probe;
     check_workers(now);
+    expire_jobs(now);
   }
   const auto dirty = std::exchange(dirty_groups_, {});
   for (const auto& id : dirty) {
@@ -38,20 +39,42 @@ void Core::on_tick(TimePoint now) {
   if (fleet_changed_ || now >= next_second_) publish_fleet(now);
   if (now >= next_second_) {
     next_second_ = now + std::chrono::seconds(1);
-    check_jobs(now);
+    check_progress(now);
     publish_beacons();
+    publish_positions();
     evict(now);
   }
   dispatch(now);
 }
 
 void Core::release_held(TimePoint now) {
+  settled_ = true;
   const auto held = std::exchange(held_, {});
   for (const auto& id : held) {
     if (const auto job = jobs_.find(id); job != jobs_.end() && job->second.state == JobState::kHeld) {
       job->second.recovered = false;
       make_ready(id, now);
     }
+  }
+  std::vector<std::string> quiet;
+  for (const auto& [id, stream] : streams_) {
+    if (stream.quiet) quiet.push_back(id);
+  }
+  for (const auto& id : quiet) speak(streams_.at(id), now);
+  end_lost_streams(now);
+}
+
+// Whoever wrote these has not come back, and their jobs are not in the journal: a damaged row was set aside.
+void Core::end_lost_streams(TimePoint now) {
+  std::vector<std::string> lost;
+  for (const auto& [id, stream] : streams_) {
+    if (stream.from_before && !stream.log.finished() && jobs_.count(stream.owner) == 0) lost.push_back(id);
+  }
+  for (const auto& id : lost) {
+    Transition transition;
+    end_stream(transition, id,
+               {Terminal::kFailed, 0, {}, ErrorCode::kDamaged, "its job is lost; ask again", {}}, now);
+    commit(std::move(transition), now);
   }
 }
 
@@ -69,40 +92,44 @@ void Core::check_workers(TimePoint now) {
   for (const auto& [name, gone] : lost) lose_worker(name, gone, gone ? "unreachable" : "silent", now);
 }
 
-void Core::check_jobs(TimePoint now) {
-  std::vector<std::string> expired;
-  std::vector<std::string> stuck;
-  for (const auto& [id, job] : jobs_) {
-    if (now >= job.deadline) {
-      expired.push_back(id);
-    } else if (job.state == JobState::kLeased && job.started && now - job.active_at > config_.no_progress) {
-      stuck.push_back(id);
-    }
-  }
-  for (const auto& id : expired) {
+void Core::expire_jobs(TimePoint now) {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const std::string id = deadlines_.begin()->second;
+    deadlines_.erase(deadlines_.begin());
     const auto found = jobs_.find(id);
-    if (found == jobs_.end() || !found->second.stored.completes_stream.empty()) continue;
+    if (found == jobs_.end()) continue;
     Job& job = found->second;
     Transition transition;
     transition.strict = job.stored.spec.durability == Durability::kStrict;
-    const std::string stream = job.stored.spec.stream;
-    if (streams_.count(stream) != 0) {
-      end_stream(transition, stream,
+    const auto stream = streams_.find(job.stored.spec.stream);
+    if (stream != streams_.end() && stream->second.owner == id && !stream->second.log.finished()) {
+      end_stream(transition, stream->first,
                  {Terminal::kExpired, 0, {}, ErrorCode::kExpired, "no answer within the time allowed", {}},
                  now);
     } else {
-      unqueue(job);
+      take_away(job, RevokeReason::kExpired);
       set_aside(transition, job, ErrorCode::kExpired, "not done within the time allowed", now);
     }
     commit(std::move(transition), now);
   }
+}
+
+// A job that was started and shows no sign of life is taken away, and counts as crashed.
+void Core::check_progress(TimePoint now) {
+  std::vector<std::string> stuck;
+  for (const auto& [name, worker] : workers_) {
+    for (const auto& id : worker.held) {
+      const auto job = jobs_.find(id);
+      if (job != jobs_.end() && job->second.started && now - job->second.active_at > config_.no_progress)
+        stuck.push_back(id);
+    }
+  }
   for (const auto& id : stuck) {
     const auto found = jobs_.find(id);
+    if (found == jobs_.end()) continue;
     const auto worker = workers_.find(found->second.worker);
     if (worker == workers_.end()) continue;
-    output_.send(worker->second.route,
-                 encode_frame(WorkKind::kRevoke, Revoke{id, found->second.fence, RevokeReason::kFenced}));
-    worker->second.held.erase(id);
+    take_away(found->second, RevokeReason::kFenced);
     Outcome outcome;
     outcome.status = OutcomeStatus::kFailed;
     outcome.code = ErrorCode::kTimeout;
@@ -116,11 +143,40 @@ void Core::publish_beacons() {
   for (const auto& [topic, members] : streams_by_topic_) {
     Beacon beacon{boot_, {}};
     for (const auto& id : members) {
-      const auto& log = streams_.at(id).log;
-      if (!log.finished() || !streams_.at(id).recorded) beacon.heads.push_back({id, log.next_seq()});
+      const Stream& stream = streams_.at(id);
+      if (!stream.quiet && (!stream.log.finished() || !stream.recorded))
+        beacon.heads.push_back({id, shown_next(stream)});
     }
     if (!beacon.heads.empty()) output_.publish(topic, encode_frame(EventKind::kBeacon, beacon));
   }
+}
+
+// People whose question waits see their place in line; told again only when it has halved, since what is told
+// stays in the stream.
+void Core::publish_positions() {
+  constexpr std::size_t kFirst = 1000;
+  const auto tell = [this](const ReadyQueue& queue) {
+    std::uint32_t position = 0;
+    for (const auto& id : queue.next_interactive(kFirst)) {
+      if (const auto job = jobs_.find(id); job != jobs_.end()) tell_position(job->second, ++position);
+    }
+  };
+  for (const auto& [name, stage] : stages_) tell(stage.ready);
+  for (const auto& [name, worker] : workers_) tell(worker.own);
+}
+
+void Core::tell_position(Job& job, std::uint32_t position) {
+  if (job.told_position != 0 && position > job.told_position / 2) return;
+  const auto found = streams_.find(job.stored.spec.stream);
+  if (found == streams_.end() || found->second.owner != job.stored.spec.id) return;
+  if (found->second.log.finished()) return;
+  job.told_position = position;
+  found->second.log.set_epoch(new_fence());  // whoever had it before and still writes is not heard any more
+  std::vector<StreamEvent> events;
+  settle(found->second, events);
+  events.push_back(found->second.log.append(StreamEventKind::kStatus,
+                                            encode(StatusEvent{job.stored.spec.stage, {}, position})));
+  publish_events(found->second, std::move(events));
 }
 
 void Core::publish_fleet(TimePoint now) {
@@ -155,14 +211,20 @@ void Core::evict(TimePoint now) {
       ++stream;
       continue;
     }
+    tell_end(stream->second);
     const std::string topic(stream->first.substr(0, stream->first.find('-')));
     auto& members = streams_by_topic_[topic];
     members.erase(stream->first);
+    tenants_.stream_closed(stream->second.tenant);
     if (members.empty()) streams_by_topic_.erase(topic);
     stream = streams_.erase(stream);
   }
   for (auto group = groups_.begin(); group != groups_.end();) {
     group = group->second.evict_at <= now ? groups_.erase(group) : std::next(group);
+  }
+  while (!requests_order_.empty() && now - requests_order_.front().first > config_.keep_requests) {
+    requests_.erase(requests_order_.front().second);
+    requests_order_.pop_front();
   }
   while (!taken_order_.empty() && now - taken_order_.front().first > kRememberTaken) {
     taken_.erase(taken_order_.front().second);

@@ -9,19 +9,6 @@ namespace answermill::broker {
 
 using namespace messages;
 
-namespace {
-
-// "Full jitter": uniform between nothing and the exponential bound.
-// Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-std::chrono::milliseconds full_jitter(std::chrono::milliseconds base, std::chrono::milliseconds most,
-                                      std::uint32_t nth) {
-  static thread_local std::minstd_rand random{std::random_device{}()};
-  const auto bound = std::min<std::int64_t>(most.count(), base.count() << std::min<std::uint32_t>(nth, 16));
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, bound)(random));
-}
-
-}  // namespace
-
 void Core::job_done(Job& job, Outcome outcome, Worker& worker, TimePoint now) {
   Transition transition;
   const JobSpec spec = job.stored.spec;
@@ -44,8 +31,8 @@ void Core::job_done(Job& job, Outcome outcome, Worker& worker, TimePoint now) {
     end_stream(transition, spec.stream, {Terminal::kDone, 0, {}, ErrorCode::kOk, {}, outcome.meta}, now);
   }
   for (const auto& group : outcome.cancel_groups) cancel_group(transition, group, now);
-  close_group_if_complete(transition, spec.group, now);
-  ++stages_[spec.stage].status.done;
+  close_group_if_complete(transition, spec.group);
+  ++stage(spec.stage).status.done;
 
   taken_[spec.id] = {fence, ticket_ + 1};
   taken_order_.emplace_back(now, spec.id);
@@ -100,6 +87,7 @@ void Core::job_completed_something(Transition& transition, const Job& job, TimeP
         const auto group = groups_.find(id);
         if (group == groups_.end()) return;
         group->second.ledger.set_state(GroupState::kDone);
+        group->second.ledger.show(group->second.ledger.committed());
         group->second.evict_at = at + config_.keep_finished;
         publish_progress(group->second, at);
       });
@@ -120,12 +108,8 @@ void Core::job_failed(Job& job, const Outcome& outcome, Worker& worker, TimePoin
   if (const auto stream = streams_.find(spec.stream); stream != streams_.end() && !completes) {
     apply_events(stream->second, job.fence, outcome.events);
   }
-  if (outcome.crashed) {
-    ++job.stored.crashes;
-  } else if (outcome.code != ErrorCode::kFenced) {
-    ++job.stored.failures;
-  }
-  ++stages_[spec.stage].status.failed;
+  count_failure(job, outcome);
+  ++stage(spec.stage).status.failed;
   // Frees the worker's hold at once: a lost worker does not read it any more.
   output_.send(worker.route, encode_frame(WorkKind::kCommitted, Committed{spec.id, job.fence, true}));
   const bool hopeless = !outcome.retryable || job.stored.crashes >= config_.max_crashes ||
@@ -138,10 +122,10 @@ void Core::job_failed(Job& job, const Outcome& outcome, Worker& worker, TimePoin
     Transition transition;
     transition.strict = spec.durability == Durability::kStrict;
     const bool quarantined = job.stored.crashes >= config_.max_crashes;
-    if (quarantined) ++stages_[spec.stage].status.quarantined;
-    const auto message =
-        quarantined ? "set aside after " + std::to_string(job.stored.crashes) + " crashes: " + outcome.message
-                    : outcome.message;
+    if (quarantined) ++stage(spec.stage).status.quarantined;
+    const auto message = quarantined ? "set aside after " + std::to_string(job.stored.crashes) +
+                                           " crashes: " + job.stored.cause
+                                     : outcome.message;
     set_aside(transition, job, outcome.code, message, now);
     commit(std::move(transition), now);
     return;
@@ -155,7 +139,28 @@ void Core::job_failed(Job& job, const Outcome& outcome, Worker& worker, TimePoin
 
 void Core::retry(Job& job, TimePoint now, std::uint32_t nth) {
   job.state = JobState::kWaiting;
-  waiting_.emplace(now + full_jitter(config_.retry_base, config_.retry_most, nth), job.stored.spec.id);
+  end_flight(job);
+  waiting_.emplace(now + full_jitter(nth), job.stored.spec.id);
+}
+
+// "Full jitter": uniform between nothing and the exponential bound.
+// Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+std::chrono::milliseconds Core::full_jitter(std::uint32_t nth) {
+  const auto bound = std::min<std::int64_t>(config_.retry_most.count(),
+                                            config_.retry_base.count() << std::min<std::uint32_t>(nth, 16));
+  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, bound)(random_));
+}
+
+// A crash that says nothing (its whole worker is gone) must not hide what an earlier one said.
+void Core::count_failure(Job& job, const Outcome& outcome) {
+  if (outcome.crashed) {
+    ++job.stored.crashes;
+    if (!outcome.message.empty()) job.stored.cause = outcome.message;
+    if (job.stored.cause.empty())
+      job.stored.cause = "the " + job.stored.spec.stage + " worker that had it died";
+  } else if (outcome.code != ErrorCode::kFenced) {
+    ++job.stored.failures;
+  }
 }
 
 // The job is over without success: its group goes on without it, its stream ends.
@@ -172,10 +177,10 @@ void Core::set_aside(Transition& transition, Job& job, ErrorCode code, const std
   const bool owned = stream != streams_.end() && stream->second.owner == spec.id;
   forget_job(spec.id);
   if (owned) end_stream(transition, spec.stream, {Terminal::kFailed, 0, {}, code, message, {}}, now);
-  close_group_if_complete(transition, spec.group, now);
+  close_group_if_complete(transition, spec.group);
 }
 
-void Core::close_group_if_complete(Transition& transition, const std::string& id, TimePoint now) {
+void Core::close_group_if_complete(Transition& transition, const std::string& id) {
   const auto found = groups_.find(id);
   if (found == groups_.end() || !found->second.ledger.is_complete()) return;
   Group& group = found->second;
@@ -188,7 +193,7 @@ void Core::close_group_if_complete(Transition& transition, const std::string& id
   completion.stored.spec.id = new_job_id();
   completion.stored.spec.group = id;
   completion.stored.completes_group = id;
-  completion.stored.attachment = encode(group.ledger.shown(now));
+  completion.stored.attachment = encode(group.ledger.final_progress());
   put_job(transition, completion);
   const std::string job = completion.stored.spec.id;
   add_job(std::move(completion));
@@ -207,20 +212,17 @@ void Core::cancel_group(Transition& transition, const std::string& id, TimePoint
   for (const auto& member : members) {
     const auto entry = jobs_.find(member);
     if (entry == jobs_.end()) continue;
-    Job& job = entry->second;
-    if (job.state == JobState::kLeased) {
-      if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
-        worker->second.held.erase(member);
-        output_.send(worker->second.route,
-                     encode_frame(WorkKind::kRevoke, Revoke{member, job.fence, RevokeReason::kCancelled}));
-      }
-    } else {
-      unqueue(job);
-    }
+    take_away(entry->second, RevokeReason::kCancelled);
     erase_row(transition, JournalTable::kJob, member);
     forget_job(member);
   }
   erase_row(transition, JournalTable::kGroup, id);
+  transition.effects.emplace_back([this, id](TimePoint) {
+    const auto cancelled = groups_.find(id);
+    if (cancelled == groups_.end()) return;
+    cancelled->second.ledger.show(cancelled->second.ledger.committed());
+    dirty_groups_.insert(id);
+  });
 }
 
 }  // namespace answermill::broker

@@ -15,9 +15,10 @@ constexpr std::chrono::milliseconds kResendEvery{50};
 
 Core::Stream& Core::open_stream(const StreamSpec& spec, bool has_spec, const std::string& tenant,
                                 Transition& transition) {
-  const auto [found, is_new] = streams_.try_emplace(
-      spec.id, Stream{spec, tenant, StreamLog(spec.id), {}, has_spec, false, TimePoint::max(), {}});
+  const auto [found, is_new] = streams_.try_emplace(spec.id, spec, tenant);
   if (is_new) {
+    found->second.has_spec = has_spec;
+    tenants_.stream_opened(tenant);
     streams_by_topic_[std::string(topic_of_stream(spec.id))].insert(spec.id);
     if (has_spec) {
       transition.ops.push_back({JournalTable::kStream, false, spec.id, encode(StoredStream{spec, tenant})});
@@ -29,9 +30,65 @@ Core::Stream& Core::open_stream(const StreamSpec& spec, bool has_spec, const std
 // With the job in the journal, what its stream shows outlives even the whole fleet.
 bool Core::remember_stream(Job& job) {
   const auto stream = streams_.find(job.stored.spec.stream);
-  if (stream == streams_.end() || !job.stored.completes_stream.empty()) return false;
+  if (stream == streams_.end() || !job.stored.completes_stream.empty() || stream->second.quiet) return false;
   job.stored.stream = stream->second.log.state();
   return true;
+}
+
+// A worker brings back what it writes. If an earlier hop was adopted before it, that one's words are void.
+void Core::adopt_stream(const Job& job, const HeldJob& held, TimePoint now) {
+  const auto found = streams_.find(held.spec.stream);
+  if (found == streams_.end()) return;
+  Stream& stream = found->second;
+  stream.owner = held.spec.id;
+  StreamState state = held.stream;
+  state.epoch = job.fence;
+  const std::uint64_t before = stream.log.last_seq();
+  if (stream.from_before && stream.log.epoch() > held.fence) {
+    stream.log = StreamLog(state);
+    stream.deferred.reset();
+  } else {
+    stream.log.merge(state);
+  }
+  stream.log.set_epoch(job.fence);
+  if (stream.quiet) return;
+  if (stream.from_before && !stream.claimed && now < hold_until_) {
+    stream.quiet = true;
+    stream.quiet_after = before;
+  } else if (stream.log.last_seq() > before) {
+    publish_events(stream, stream.log.read(before, SIZE_MAX));
+  }
+}
+
+// The stream is its present writer's: what was held back is shown, and its result taken.
+void Core::speak(Stream& stream, TimePoint now) {
+  if (!std::exchange(stream.quiet, false)) return;
+  if (stream.log.last_seq() > stream.quiet_after)
+    publish_events(stream, stream.log.read(stream.quiet_after, SIZE_MAX));
+  if (auto deferred = std::exchange(stream.deferred, std::nullopt))
+    on_result(deferred->first, std::move(deferred->second), now);
+}
+
+// A stream that is older than this broker goes on at a number that nobody can have seen: numbers are
+// boot << 20 | counter then, and no answer has a million events.
+void Core::settle(Stream& stream, std::vector<StreamEvent>& events) {
+  constexpr unsigned kEventsOfOneBoot = 20;
+  if (!std::exchange(stream.from_before, false)) return;
+  events.push_back(stream.log.append_skip(std::uint64_t{boot_} << kEventsOfOneBoot));
+}
+
+// A terminal event that waits for its commit is hidden: a crash could still undo it.
+std::uint64_t Core::shown_next(const Stream& stream) {
+  return stream.ending ? stream.log.last_seq() : stream.log.next_seq();
+}
+
+StreamState Core::shown_state(const Stream& stream) {
+  StreamState state = stream.log.state();
+  if (stream.ending) {
+    state.events.pop_back();
+    --state.next_seq;
+  }
+  return state;
 }
 
 void Core::publish_events(const Stream& stream, std::vector<StreamEvent> events) {
@@ -63,7 +120,10 @@ void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::strin
   bool clean = true;
   std::vector<StreamEvent> fresh;
   for (const auto& event : batch.events) {
-    if (event.kind == StreamEventKind::kTerminal) return;  // only the broker ends a stream
+    if (event.kind == StreamEventKind::kTerminal) {  // only the broker ends a stream
+      clean = false;
+      break;
+    }
     const auto applied = stream.log.apply(batch.epoch, event);
     if (applied == StreamLog::Applied::kNew) {
       fresh.push_back(event);
@@ -75,6 +135,7 @@ void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::strin
       }
     }
   }
+  if (stream.quiet) return;
   if (clean) {
     output_.publish(topic, std::string(frame));  // nothing to change: the bytes go on as they came
   } else {
@@ -115,25 +176,21 @@ void Core::end_stream(Transition& transition, const std::string& id, TerminalEve
   const auto owner = jobs_.find(stream.owner);
   if (owner != jobs_.end()) {
     // Cancelled or expired with a job under way: its result will be refused.
-    Job& job = owner->second;
-    if (job.state == JobState::kLeased) {
-      if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
-        worker->second.held.erase(owner->first);
-        const auto reason =
-            terminal.outcome == Terminal::kExpired ? RevokeReason::kExpired : RevokeReason::kCancelled;
-        output_.send(worker->second.route,
-                     encode_frame(WorkKind::kRevoke, Revoke{owner->first, job.fence, reason}));
-      }
-    } else {
-      unqueue(job);
-    }
+    take_away(owner->second,
+              terminal.outcome == Terminal::kExpired ? RevokeReason::kExpired : RevokeReason::kCancelled);
     erase_row(transition, JournalTable::kJob, owner->first);
     forget_job(std::string(owner->first));
   }
   stream.owner.clear();
+  stream.deferred.reset();
+  speak(stream, now);
+  std::vector<StreamEvent> skip;
+  settle(stream, skip);
+  publish_events(stream, std::move(skip));
   terminal.length = stream.log.text().size();
   terminal.sha256 = sha256_hex(stream.log.text());
-  const auto event = stream.log.append(StreamEventKind::kTerminal, encode(terminal));
+  stream.log.append(StreamEventKind::kTerminal, encode(terminal));
+  stream.ending = true;
   const bool to_record = stream.has_spec && !stream.spec.completion.stage.empty();
   if (to_record) {
     transition.strict = true;
@@ -142,9 +199,16 @@ void Core::end_stream(Transition& transition, const std::string& id, TerminalEve
     erase_row(transition, JournalTable::kStream, id);
     stream.evict_at = now + config_.keep_finished;
   }
-  transition.effects.emplace_back([this, id, event](TimePoint) {
-    if (const auto ended = streams_.find(id); ended != streams_.end()) publish_events(ended->second, {event});
+  transition.effects.emplace_back([this, id](TimePoint) {
+    // Nobody knows yet how to record it: its end is told when its frontend has come back, or given up.
+    const auto ended = streams_.find(id);
+    if (ended != streams_.end() && ended->second.has_spec) tell_end(ended->second);
   });
+}
+
+void Core::tell_end(Stream& stream) {
+  if (std::exchange(stream.ending, false))
+    publish_events(stream, stream.log.read(stream.log.last_seq() - 1, SIZE_MAX));
 }
 
 void Core::add_record_job(Transition& transition, Stream& stream) {
@@ -175,7 +239,10 @@ void Core::on_subscription(std::string_view topic, TimePoint now) {
   snapshot.boot = boot_;
   snapshot.topic = std::string(topic.substr(1 + kTopicWidth));
   if (const auto members = streams_by_topic_.find(snapshot.topic); members != streams_by_topic_.end()) {
-    for (const auto& id : members->second) snapshot.streams.push_back(streams_.at(id).log.state());
+    for (const auto& id : members->second) {
+      const Stream& stream = streams_.at(id);
+      if (!stream.quiet) snapshot.streams.push_back(shown_state(stream));
+    }
   }
   for (auto& [id, group] : groups_) {
     if (group.ledger.spec().topic == snapshot.topic) snapshot.groups.push_back(group.ledger.shown(now));
@@ -189,11 +256,14 @@ std::string Core::on_query_frame(std::string_view bytes) {
   const auto asked = decode<Replay>(frame->body);
   if (!asked) return {};
   Replayed replayed{asked->number, false, {}, boot_};
-  if (const auto found = streams_.find(asked->stream); found != streams_.end()) {
+  if (const auto found = streams_.find(asked->stream); found != streams_.end() && !found->second.quiet) {
     const StreamLog& log = found->second.log;
     replayed.known = true;
-    replayed.state = {asked->stream, log.epoch(), log.next_seq(), {}, {}};
-    if (asked->after_seq < log.next_seq()) replayed.state.events = log.read(asked->after_seq, SIZE_MAX);
+    replayed.state = {asked->stream, log.epoch(), shown_next(found->second), {}, {}};
+    if (asked->after_seq + 1 < replayed.state.next_seq) {
+      replayed.state.events = log.read(asked->after_seq, SIZE_MAX);
+      if (found->second.ending) replayed.state.events.pop_back();
+    }
   }
   return encode_frame(QueryKind::kReplayed, replayed);
 }

@@ -8,7 +8,13 @@ namespace answermill::broker {
 using messages::encode;
 
 Core::Core(CoreConfig config, Output& output, std::uint32_t boot, TimePoint now)
-    : config_(config), output_(output), boot_(boot), started_(now), hold_until_(now + config.hold) {}
+    : config_(config),
+      output_(output),
+      boot_(boot),
+      started_(now),
+      hold_until_(now + config.hold),
+      tenants_(config.tenants),
+      random_(static_cast<std::minstd_rand::result_type>(config.jitter_seed)) {}
 
 // Ids sort by age, so that a recovered queue keeps its order.
 std::string Core::new_job_id() { return fmt::format("j{:08x}{:012x}", boot_, ++job_counter_); }
@@ -24,6 +30,14 @@ void Core::erase_row(Transition& transition, JournalTable table, const std::stri
 void Core::put_group(Transition& transition, const Group& group) {
   transition.ops.push_back({JournalTable::kGroup, false, group.ledger.spec().id,
                             encode(messages::StoredGroup{group.ledger.spec(), group.ledger.committed()})});
+  // Progress is shown when it is durable, so that no crash can turn it back.
+  transition.effects.emplace_back(
+      [this, id = group.ledger.spec().id, committed = group.ledger.committed()](TimePoint) {
+        const auto found = groups_.find(id);
+        if (found == groups_.end()) return;
+        found->second.ledger.show(committed);
+        dirty_groups_.insert(id);
+      });
 }
 
 void Core::commit(Transition transition, TimePoint now) {
@@ -53,7 +67,7 @@ void Core::recover(const JournalRow& row) {
   switch (row.table) {
     case JournalTable::kRequest:
       if (auto request = messages::decode<messages::StoredRequest>(row.value))
-        requests_[row.key] = std::move(*request);
+        remember_request(row.key, std::move(*request), 0, now);
       break;
     case JournalTable::kGroup:
       if (auto group = messages::decode<messages::StoredGroup>(row.value)) {
@@ -65,26 +79,49 @@ void Core::recover(const JournalRow& row) {
     case JournalTable::kStream:
       if (auto stream = messages::decode<messages::StoredStream>(row.value)) {
         Transition none;
-        open_stream(stream->spec, true, stream->tenant, none);
+        open_stream(stream->spec, true, stream->tenant, none).from_before = true;
       }
       break;
     case JournalTable::kJob:
-      if (auto stored = messages::decode<messages::StoredJob>(row.value)) {
-        Job job;
-        job.stored = std::move(*stored);
-        job.recovered = true;
-        if (job.stored.spec.deadline_ms > 0) {
-          job.deadline = now + std::chrono::milliseconds(job.stored.spec.deadline_ms);
-        }
-        const std::string id = job.stored.spec.id;
-        if (const auto stream = streams_.find(job.stored.spec.stream); stream != streams_.end()) {
-          stream->second.log.merge(job.stored.stream);
-        }
-        add_job(std::move(job));
-        make_ready(id, now);
-      }
+      recover_job(row.value);
       break;
   }
+}
+
+void Core::recover_job(const std::string& value) {
+  auto stored = messages::decode<messages::StoredJob>(value);
+  if (!stored) return;
+  Job job;
+  job.stored = std::move(*stored);
+  job.recovered = true;
+  if (job.stored.spec.deadline_ms > 0) {
+    job.deadline = started_ + std::chrono::milliseconds(job.stored.spec.deadline_ms);
+  }
+  const std::string id = job.stored.spec.id;
+  if (const auto stream = streams_.find(job.stored.spec.stream); stream != streams_.end()) {
+    stream->second.log.merge(job.stored.stream);
+  }
+  // A stream that is being recorded has ended: whoever missed its terminal event finds it here.
+  if (const auto ended = streams_.find(job.stored.completes_stream); ended != streams_.end()) {
+    if (const auto state = messages::decode<messages::StreamState>(job.stored.attachment))
+      ended->second.log.merge(*state);
+  }
+  add_job(std::move(job));
+  make_ready(id, started_);
+}
+
+// A group whose last open job is not in the journal (a damaged row was set aside) would wait for ever.
+void Core::recovered() {
+  std::set<std::string> completing;
+  for (const auto& [id, job] : jobs_) completing.insert(job.stored.completes_group);
+  Transition transition;
+  for (auto& [id, group] : groups_) {
+    if (group.ledger.state() == messages::GroupState::kCompleting && completing.count(id) == 0) {
+      group.ledger.set_state(messages::GroupState::kRunning);
+    }
+    close_group_if_complete(transition, id);
+  }
+  if (!transition.ops.empty()) commit(std::move(transition), started_);
 }
 
 }  // namespace answermill::broker

@@ -46,7 +46,7 @@ Core::Worker* Core::worker_by_route(const std::string& route) {
 }
 
 void Core::on_hello(const std::string& route, Hello hello, TimePoint now) {
-  Worker& worker = workers_[hello.worker];
+  Worker& worker = workers_.try_emplace(hello.worker, &tenants_).first->second;
   const bool is_new = worker.name.empty();
   if (!worker.route.empty()) by_route_.erase(worker.route);
   worker.name = hello.worker;
@@ -71,6 +71,7 @@ void Core::on_hello(const std::string& route, Hello hello, TimePoint now) {
     if (claimed.count(id) != 0) continue;
     worker.held.erase(id);
     if (const auto job = jobs_.find(id); job != jobs_.end() && job->second.worker == worker.name) {
+      take_away(job->second, RevokeReason::kFenced);  // it may still be on its way
       job->second.state = JobState::kUncommitted;
       make_ready(id, now, true);
     }
@@ -80,13 +81,13 @@ void Core::on_hello(const std::string& route, Hello hello, TimePoint now) {
     log::info("event=worker_joined worker={} stage={} host={} pid={} slots={} held={}", worker.name,
               worker.hello.stage, worker.hello.host, worker.hello.pid, worker.slots, held.size());
   }
-  const auto homeless = std::exchange(stages_[worker.hello.stage].homeless, {});
+  const auto homeless = std::exchange(stage(worker.hello.stage).homeless, {});
   for (const auto& id : homeless) make_ready(id, now);
   fleet_changed_ = true;
 }
 
 // A relaxed job the journal never saw: its worker's copy is then the only one.
-bool Core::may_adopt_unknown(const HeldJob& held) {
+bool Core::may_adopt_unknown(const HeldJob& held, TimePoint now) {
   const JobSpec& spec = held.spec;
   if (spec.durability != Durability::kRelaxed || spec.id.empty() || taken_.count(spec.id) != 0) return false;
   const auto stream = streams_.find(spec.stream);
@@ -94,25 +95,41 @@ bool Core::may_adopt_unknown(const HeldJob& held) {
   if (stream->second.log.finished()) return false;
   const auto owner = jobs_.find(stream->second.owner);
   if (owner == jobs_.end()) return true;
-  if (owner->second.state == JobState::kLeased) return false;
-  // The journal remembers an earlier hop of the same question: the worker is further.
+  const bool older = owner->second.adopted_from != 0 && owner->second.adopted_from < held.fence;
+  if (owner->second.state == JobState::kLeased && !older) return false;
+  if (stream->second.log.epoch() > held.fence && !older) return false;
+  // The journal, or a worker, remembers an earlier hop of the same question: this one is further.
   const std::string earlier = owner->first;
-  unqueue(owner->second);
+  take_away(owner->second, RevokeReason::kFenced);
   Transition transition;
   erase_row(transition, JournalTable::kJob, earlier);
   forget_job(earlier);
-  commit(std::move(transition), started_);
+  commit(std::move(transition), now);
   return true;
+}
+
+// Somebody else has written on since this worker had its lease.
+bool Core::is_stale(const Job& job, const Worker& worker, const HeldJob& held) const {
+  const auto stream = streams_.find(held.spec.stream);
+  if (job.state == JobState::kLeased && job.worker != worker.name) {
+    const bool newer = job.adopted_from != 0 && job.adopted_from < held.fence;
+    return !newer || stream == streams_.end() || !stream->second.quiet;
+  }
+  if (job.state == JobState::kLeased) {
+    return held.fence != job.fence && held.fence != job.adopted_from;
+  }
+  return stream != streams_.end() && stream->second.log.epoch() > held.fence;
 }
 
 // The new fence, or 0 when the job is somebody else's or done.
 std::uint64_t Core::adopt(Worker& worker, const HeldJob& held, TimePoint now) {
   auto found = jobs_.find(held.spec.id);
-  if (found == jobs_.end()) {
-    if (!may_adopt_unknown(held)) return 0;
+  const bool unknown = found == jobs_.end();
+  if (unknown) {
+    if (!may_adopt_unknown(held, now)) return 0;
     Transition transition;
     if (!held.spec.stream.empty() && streams_.count(held.spec.stream) == 0) {
-      open_stream({held.spec.stream, {}}, false, held.spec.tenant, transition);
+      open_stream({held.spec.stream, {}}, false, held.spec.tenant, transition).from_before = true;
     }
     Job job;
     job.stored.spec = held.spec;
@@ -123,10 +140,11 @@ std::uint64_t Core::adopt(Worker& worker, const HeldJob& held, TimePoint now) {
     found = jobs_.find(held.spec.id);
   }
   Job& job = found->second;
-  if (job.state == JobState::kUncommitted) return 0;
-  if (job.state == JobState::kLeased && job.worker != worker.name) return 0;
-  if (job.state != JobState::kLeased) unqueue(job);
+  if (job.state == JobState::kUncommitted || (!unknown && is_stale(job, worker, held))) return 0;
+  if (job.state != JobState::kLeased || job.worker != worker.name) take_away(job, RevokeReason::kFenced);
   job.state = JobState::kLeased;
+  job.adopted_from = held.fence;
+  begin_flight(job);
   job.worker = worker.name;
   job.stored.attempt = std::max(job.stored.attempt, held.attempt);
   job.fence = new_fence();
@@ -134,21 +152,14 @@ std::uint64_t Core::adopt(Worker& worker, const HeldJob& held, TimePoint now) {
   job.started = held.started;
   if (held.spec.deadline_ms > 0 && job.deadline == TimePoint::max()) {
     job.deadline = now + std::chrono::milliseconds(held.spec.deadline_ms);
+    deadlines_.emplace(job.deadline, held.spec.id);
   }
   worker.held.insert(held.spec.id);
   if (!held.spec.routing_key.empty()) {
     Route& route = routes_[{held.spec.stage, held.spec.routing_key}];
     if (route.worker != worker.name) route = {worker.name, new_fence()};
   }
-  if (const auto stream = streams_.find(held.spec.stream); stream != streams_.end()) {
-    stream->second.owner = held.spec.id;
-    StreamState state = held.stream;
-    state.epoch = job.fence;
-    const std::uint64_t before = stream->second.log.last_seq();
-    stream->second.log.merge(state);
-    stream->second.log.set_epoch(job.fence);
-    publish_events(stream->second, stream->second.log.read(before, SIZE_MAX));
-  }
+  adopt_stream(job, held, now);
   return job.fence;
 }
 
@@ -158,7 +169,7 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
   if (worker != nullptr) {
     worker->heard = now;
     worker->slots = std::max<std::uint32_t>(1, beat.slots);
-    worker->draining = beat.draining;
+    if (beat.draining && !std::exchange(worker->draining, true)) hand_on(worker->own.drain(), now);
     for (const auto& running : beat.jobs) {
       const auto found = jobs_.find(running.job);
       if (found == jobs_.end() || found->second.fence != running.fence ||
@@ -182,8 +193,29 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
       if (stream != streams_.end() && running.next_seq > stream->second.log.next_seq())
         ask_resend(stream->second, now);
     }
+    take_back_lost_leases(*worker, beat, now);
   }
   output_.send(route, encode_frame(WorkKind::kBeatReply, reply));
+}
+
+// A worker names every job it holds until that is committed: what it does not name after a while never
+// arrived.
+void Core::take_back_lost_leases(Worker& worker, const Beat& beat, TimePoint now) {
+  std::set<std::string_view> named;
+  for (const auto& job : beat.jobs) named.insert(job.job);
+  std::vector<std::string> lost;
+  for (const auto& id : worker.held) {
+    const auto job = jobs_.find(id);
+    if (named.count(id) == 0 && job != jobs_.end() && now - job->second.leased_at > config_.beat_missing)
+      lost.push_back(id);
+  }
+  for (const auto& id : lost) {
+    log::warn("event=lease_lost job={} worker={}", id, worker.name);
+    Job& job = jobs_.at(id);
+    take_away(job, RevokeReason::kFenced);
+    job.state = JobState::kUncommitted;
+    make_ready(id, now, true);
+  }
 }
 
 void Core::on_result(const std::string& route, JobResult result, TimePoint now) {
@@ -199,11 +231,19 @@ void Core::on_result(const std::string& route, JobResult result, TimePoint now) 
     const auto taken = taken_.find(result.job);
     const bool same = taken != taken_.end() && taken->second.fence == result.fence;
     if (same && taken->second.ticket > durable_) return;  // answered when its commit is through
-    if (!same) worker->held.erase(result.job);
+    // Its slot is free unless the job is its own again, under a newer fence.
+    const bool its_own = found != jobs_.end() && found->second.state == JobState::kLeased &&
+                         found->second.worker == worker->name;
+    if (!same && !its_own) worker->held.erase(result.job);
     output_.send(route, encode_frame(WorkKind::kCommitted, Committed{result.job, result.fence, same}));
     return;
   }
   Job& job = found->second;
+  if (const auto stream = streams_.find(job.stored.spec.stream);
+      stream != streams_.end() && stream->second.quiet && stream->second.owner == result.job) {
+    stream->second.deferred.emplace(route, std::move(result));
+    return;
+  }
   worker->held.erase(result.job);
   switch (result.outcome.status) {
     case OutcomeStatus::kDone:
@@ -236,7 +276,8 @@ void Core::lose_worker(const std::string& name, bool crashed, std::string_view w
   if (found == workers_.end()) return;
   Worker lost = std::move(found->second);
   workers_.erase(found);
-  by_route_.erase(lost.route);
+  if (const auto at = by_route_.find(lost.route); at != by_route_.end() && at->second == name)
+    by_route_.erase(at);
   fleet_changed_ = true;
   log::info("event=worker_lost worker={} stage={} why={} held={}", name, lost.hello.stage, why,
             lost.held.size());
@@ -254,7 +295,6 @@ void Core::lose_worker(const std::string& name, bool crashed, std::string_view w
       Outcome outcome;
       outcome.status = OutcomeStatus::kFailed;
       outcome.code = ErrorCode::kCrashed;
-      outcome.message = "the " + job.stored.spec.stage + " worker that had it died";
       outcome.retryable = outcome.crashed = true;
       job_failed(job, outcome, lost, now);
     } else {
@@ -263,7 +303,12 @@ void Core::lose_worker(const std::string& name, bool crashed, std::string_view w
     }
   }
   reassign_routes(name, now);
-  for (const auto& id : lost.own.drain()) {
+  hand_on(lost.own.drain(), now);
+}
+
+// Jobs that stood in line for one worker find another.
+void Core::hand_on(const std::deque<std::string>& jobs, TimePoint now) {
+  for (const auto& id : jobs) {
     if (const auto job = jobs_.find(id); job != jobs_.end()) {
       job->second.state = JobState::kUncommitted;
       make_ready(id, now);

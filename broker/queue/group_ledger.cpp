@@ -10,10 +10,11 @@ GroupLedger::GroupLedger(messages::GroupSpec spec, TimePoint now) : spec_(std::m
   progress_.group = spec_.id;
   progress_.subject = spec_.subject;
   progress_.generation = spec_.generation;
+  visible_ = progress_;
 }
 
 GroupLedger::GroupLedger(messages::GroupSpec spec, GroupProgress progress, TimePoint now)
-    : spec_(std::move(spec)), progress_(std::move(progress)), started_(now) {}
+    : spec_(std::move(spec)), progress_(std::move(progress)), visible_(progress_), started_(now) {}
 
 void GroupLedger::touch() {
   ++progress_.revision;
@@ -68,7 +69,7 @@ void GroupLedger::running(const std::string& job, const std::string& stage_name,
 }
 
 GroupProgress GroupLedger::shown(TimePoint now) {
-  GroupProgress shown = progress_;
+  GroupProgress shown = visible_;
   double fraction = 0;
   std::size_t known = 0;
   for (auto& stage : shown.stages) {
@@ -91,6 +92,14 @@ GroupProgress GroupLedger::shown(TimePoint now) {
   }
   shown.revision = ++progress_.revision;
   return shown;
+}
+
+GroupProgress GroupLedger::final_progress() const {
+  GroupProgress last = progress_;
+  for (auto& stage : last.stages) {
+    if (stage.total > 0) stage.done = std::min(stage.done, stage.total);
+  }
+  return last;
 }
 
 }  // namespace answermill::broker

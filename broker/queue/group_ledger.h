@@ -38,10 +38,17 @@ class GroupLedger {
   messages::GroupState state() const { return progress_.state; }
   const messages::GroupSpec& spec() const { return spec_; }
 
-  // Progress to show now: committed units plus those of running attempts.
-  messages::GroupProgress shown(TimePoint now);
   // What the journal keeps.
   const messages::GroupProgress& committed() const { return progress_; }
+  // `committed` is durable: from now on it is what shown() counts from.
+  void show(messages::GroupProgress committed) {
+    visible_ = std::move(committed);
+    changed_ = true;
+  }
+  // Progress to show now: durable units plus those of running attempts.
+  messages::GroupProgress shown(TimePoint now);
+  // For the completion job, which is durable together with what it is told.
+  messages::GroupProgress final_progress() const;
 
   bool changed() const { return changed_; }
   void mark_published() { changed_ = false; }
@@ -52,6 +59,7 @@ class GroupLedger {
 
   messages::GroupSpec spec_;
   messages::GroupProgress progress_;
+  messages::GroupProgress visible_;
   std::uint64_t open_ = 0;
   struct Running {
     std::string stage;

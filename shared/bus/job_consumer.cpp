@@ -388,13 +388,13 @@ void JobConsumer::release(Handle& job) {
 
 void JobConsumer::drain(Clock::time_point now) {
   draining_ = true;
+  if (state_ == State::kWelcomed) beat(now);  // first, so that what is given back goes to others
   for (auto& [id, job] : held_) {
     if (job->activity == 0) {
       release(*job);
       if (cancel_) cancel_(id);
     }
   }
-  if (state_ == State::kWelcomed) beat(now);
 }
 
 void JobConsumer::give_up() {

@@ -107,10 +107,11 @@ struct TerminalEvent {
 };
 
 struct StatusEvent {
-  std::string stage;    // the stage that now has the question
-  std::string message;  // for people; may be empty
+  std::string stage;                 // the stage that now has the question, or for which it waits
+  std::string message;               // for people; may be empty
+  std::uint32_t queue_position = 0;  // while it waits: it is the n-th in line
 
-  auto tie() { return std::tie(stage, message); }
+  auto tie() { return std::tie(stage, message, queue_position); }
 };
 
 struct StageUnits {

@@ -19,9 +19,11 @@ struct StoredJob {
   std::string completes_group;   // this job is the completion of that group
   std::string completes_stream;  // this job records that finished stream
   StreamState stream;            // of the stream it owns, as far as it was when this was written
+  std::string cause;             // of its last crash, as far as anybody knows
 
   auto tie() {
-    return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream, stream);
+    return std::tie(spec, attempt, crashes, failures, attachment, completes_group, completes_stream, stream,
+                    cause);
   }
 };
 

@@ -30,9 +30,10 @@ struct SubmitAck {
   std::uint64_t boot = 0;
   ErrorCode code = ErrorCode::kOk;
   std::string message;
-  std::uint32_t queue_position = 0;
+  std::uint32_t queue_position = 0;  // jobs that go before it; 0 when it can start at once
+  std::uint32_t retry_after_ms = 0;  // with a refusal that may not last: when to try again
 
-  auto tie() { return std::tie(request_id, job, boot, code, message, queue_position); }
+  auto tie() { return std::tie(request_id, job, boot, code, message, queue_position, retry_after_ms); }
 };
 
 struct Cancel {

@@ -19,10 +19,11 @@ StreamLog::Applied StreamLog::apply(std::uint64_t epoch, const StreamEvent& even
   if (epoch < epoch_) return Applied::kStale;
   if (event.last_seq < next_seq_) return Applied::kDuplicate;
   if (finished_) return Applied::kFinished;
-  if (event.first_seq > next_seq_ || event.first_seq == 0) return Applied::kGap;
+  if (event.first_seq > next_seq_ || event.first_seq == 0 || event.last_seq == UINT64_MAX)
+    return Applied::kGap;
   if (event.kind == StreamEventKind::kToken) {
     if (event.offset > text_.size()) return Applied::kGap;
-  } else if (event.first_seq != next_seq_) {
+  } else if (event.kind != StreamEventKind::kRewind && event.first_seq != next_seq_) {
     return Applied::kDuplicate;  // only token runs may start before what is known
   }
   epoch_ = epoch;
@@ -41,6 +42,8 @@ void StreamLog::take(const StreamEvent& event) {
       break;
     }
     case StreamEventKind::kRewind:
+      forget_from(event.first_seq);
+      entry.first_seq = event.first_seq;
       cut(event.offset);
       break;
     case StreamEventKind::kTerminal:
@@ -73,6 +76,11 @@ void StreamLog::cut(std::uint64_t offset) {
   }
 }
 
+void StreamLog::forget_from(std::uint64_t seq) {
+  while (!entries_.empty() && entries_.back().first_seq >= seq) entries_.pop_back();
+  if (!entries_.empty()) entries_.back().last_seq = std::min(entries_.back().last_seq, seq - 1);
+}
+
 StreamEvent StreamLog::append_token(std::string_view text) {
   StreamEvent event{next_seq_, next_seq_, StreamEventKind::kToken, text_.size(), std::string(text)};
   take(event);
@@ -88,6 +96,12 @@ StreamEvent StreamLog::append(StreamEventKind kind, std::string data) {
 StreamEvent StreamLog::append_rewind(std::uint64_t offset) {
   StreamEvent event{
       next_seq_, next_seq_, StreamEventKind::kRewind, std::min<std::uint64_t>(offset, text_.size()), {}};
+  take(event);
+  return event;
+}
+
+StreamEvent StreamLog::append_skip(std::uint64_t next) {
+  StreamEvent event{next_seq_, std::max(next_seq_, next), StreamEventKind::kRewind, text_.size(), {}};
   take(event);
   return event;
 }
@@ -113,7 +127,9 @@ StreamEvent StreamLog::event_of(const Entry& entry) const {
 std::vector<StreamEvent> StreamLog::read(std::uint64_t after_seq, std::size_t max_bytes) const {
   std::vector<StreamEvent> events;
   if (after_seq >= next_seq_) {
-    events.push_back({last_seq(), last_seq(), StreamEventKind::kRewind, text_.size(), {}});
+    const std::uint64_t seq = finished_ ? last_seq() - 1 : last_seq();
+    events.push_back({seq, seq, StreamEventKind::kRewind, text_.size(), {}});
+    if (finished_) events.push_back(event_of(entries_.back()));
     return events;
   }
   auto entry = std::partition_point(entries_.begin(), entries_.end(),

@@ -26,19 +26,23 @@ class StreamLog {
     kStale,      // of an older epoch
     kFinished,   // the stream has ended
   };
-  // Token events may overlap what is known (coalesced differently): only the new part is taken.
+  // Token events may overlap what is known (coalesced differently): only the new part is taken. A rewind over
+  // a run of numbers voids whatever was known of that run.
   Applied apply(std::uint64_t epoch, const messages::StreamEvent& event);
 
   // Writers: appends with the next sequence number and returns the event as it goes out.
   messages::StreamEvent append_token(std::string_view text);
   messages::StreamEvent append(messages::StreamEventKind kind, std::string data);
   messages::StreamEvent append_rewind(std::uint64_t offset);
+  // Goes on from the present text at number `next` + 1: a rewind over every number in between. Whoever has
+  // seen some of them had them from a writer that nobody remembers; whoever has not notices nothing.
+  messages::StreamEvent append_skip(std::uint64_t next);
 
   // Takes over whatever `state` has beyond this log; true when something was new.
   bool merge(const messages::StreamState& state);
 
   // Events after `after_seq`, runs of tokens joined, about `max_bytes` of data. A reader that has seen more
-  // than there is gets a kRewind to the end of the text first.
+  // than there is gets a kRewind to the end of the text, and the end of the stream if it has ended.
   std::vector<messages::StreamEvent> read(std::uint64_t after_seq, std::size_t max_bytes) const;
 
   // Every event, tokens one by one (older ones joined beyond a bound).
@@ -64,6 +68,7 @@ class StreamLog {
 
   void take(const messages::StreamEvent& event);
   void cut(std::uint64_t offset);
+  void forget_from(std::uint64_t seq);
   messages::StreamEvent event_of(const Entry& entry) const;
 
   std::string stream_;

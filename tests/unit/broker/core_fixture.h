@@ -2,6 +2,7 @@
 // workers are routes that may vanish, and time moves only on command.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -28,10 +29,12 @@ class FakeSurroundings : public Output {
   }
   bool journal_healthy() const override { return healthy; }
 
-  // Makes everything that waits durable; the last ticket, or 0.
-  std::uint64_t commit() {
+  // Makes the oldest `count` waiting transactions durable; the last ticket, or 0.
+  std::uint64_t commit(std::size_t count = SIZE_MAX) {
     std::uint64_t last = 0;
-    for (auto& [ticket, ops] : waiting) {
+    count = std::min(count, waiting.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& [ticket, ops] = waiting[i];
       last = ticket;
       for (auto& op : ops) {
         auto& table = disk[static_cast<int>(op.table)];
@@ -42,7 +45,7 @@ class FakeSurroundings : public Output {
         }
       }
     }
-    waiting.clear();
+    waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(count));
     return last;
   }
 

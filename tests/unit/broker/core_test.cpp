@@ -328,6 +328,9 @@ TEST(Core, AdoptsWhatWorkersStillRunAfterARestart) {
   const auto welcome = bench.out.take<Welcome>("w", WorkKind::kWelcome);
   ASSERT_EQ(welcome->adopted.size(), 1U);
   ASSERT_NE(welcome->adopted[0].fence, 0U);
+  auto again = question();
+  again.shown = state;
+  bench.submit(again);
   auto renewed = *lease;
   renewed.fence = welcome->adopted[0].fence;
   Outcome done;

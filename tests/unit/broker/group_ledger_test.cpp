@@ -49,10 +49,13 @@ TEST(GroupLedger, NeverRunsBackwards) {
   plan.totals = {{"extract", 0, 10}};
   group.job_done(job("extract", 0), plan);
   group.running("j", "extract", 5);
+  group.show(group.committed());
   EXPECT_EQ(group.shown(kStart).stages.at(0).done, 5U);
   group.running("j", "extract", 0);  // the attempt died
+  group.show(group.committed());
   EXPECT_EQ(group.shown(kStart).stages.at(0).done, 5U);
   group.job_done(job("extract", 10), {});
+  group.show(group.committed());
   const auto shown = group.shown(kStart + std::chrono::seconds(2));
   EXPECT_EQ(shown.stages.at(0).done, 10U);
   EXPECT_EQ(shown.eta_ms, 0);

@@ -143,7 +143,9 @@ NamedEvent stream_event_json(const messages::StreamEvent& event) {
     case StreamEventKind::kStatus: {
       const auto status = messages::decode<messages::StatusEvent>(event.data);
       if (!status) return {};
-      return {"status", {{"stage", status->stage}, {"message", status->message}}};
+      Json shown = {{"stage", status->stage}, {"message", status->message}};
+      if (status->queue_position > 0) shown["position"] = status->queue_position;
+      return {"status", std::move(shown)};
     }
     case StreamEventKind::kSources: {
       const auto sources = messages::decode<messages::SourcesEvent>(event.data);

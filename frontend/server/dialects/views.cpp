@@ -73,6 +73,9 @@ std::vector<messages::StreamEvent> events_after(const messages::StreamState& sta
   std::vector<messages::StreamEvent> events;
   for (const auto& event : state.events) {
     if (event.last_seq <= after_seq) continue;
+    // A rewind over a run of numbers is for those who have seen some of them.
+    const bool skip = event.kind == StreamEventKind::kRewind && event.last_seq > event.first_seq;
+    if (skip && event.first_seq > after_seq) continue;
     if (event.first_seq <= after_seq) {
       events.push_back({after_seq, after_seq, StreamEventKind::kRewind, event.offset, {}});
     }

@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kSilence{3};  // beacons name every live stream e
 
 class Hub : public StreamHub, private TopicListener {
  public:
-  explicit Hub(FrontendBus& bus) : bus_(bus) {
+  Hub(FrontendBus& bus, StreamHubClock clock) : bus_(bus), clock_(std::move(clock)) {
     bus_.on_fleet([this](const FleetStatus& fleet) { on_fleet(fleet); });
   }
 
@@ -37,6 +37,7 @@ class Hub : public StreamHub, private TopicListener {
   void ask(Submit question, std::function<void(const SubmitAck&)> done) override {
     const std::string id = question.stream->id;
     Mirror& mirror = mirrors_.try_emplace(id, id).first->second;
+    mirror.unseen_since = mirror.heard = clock_();
     mirror.state = StreamSlice::State::kReady;
     mirror.question = question;
     mirror.boot = bus_.fleet().boot;
@@ -45,6 +46,7 @@ class Hub : public StreamHub, private TopicListener {
       const auto found = mirrors_.find(id);
       if (found != mirrors_.end()) {
         found->second.boot = std::max(found->second.boot, ack.boot);
+        found->second.taken_by = ack.boot;
         if (ack.code != ErrorCode::kOk) found->second.question.reset();
       }
       if (done) done(ack);
@@ -58,6 +60,7 @@ class Hub : public StreamHub, private TopicListener {
       if (found->second.state == StreamSlice::State::kUnknown) look_for(stream);
       return;
     }
+    found->second.unseen_since = found->second.heard = clock_();
     if (topic_of_stream(stream).empty()) {
       found->second.state = StreamSlice::State::kUnknown;
       return;
@@ -71,7 +74,7 @@ class Hub : public StreamHub, private TopicListener {
     const auto found = mirrors_.find(stream);
     if (found == mirrors_.end()) return;
     found->second.viewers.erase(&viewer);
-    found->second.unseen_since = Clock::now();
+    found->second.unseen_since = clock_();
   }
 
   StreamSlice read(const std::string& stream, std::uint64_t after_seq, std::size_t max_bytes) override {
@@ -81,12 +84,21 @@ class Hub : public StreamHub, private TopicListener {
       slice.state = StreamSlice::State::kUnknown;
       return slice;
     }
-    const Mirror& mirror = found->second;
+    Mirror& mirror = found->second;
     slice.state = mirror.state;
     // Nothing new is not "beyond": a reader at the end has simply seen all there is.
-    if (mirror.state == StreamSlice::State::kReady && after_seq != mirror.log.last_seq()) {
-      slice.events = mirror.log.read(after_seq, max_bytes);
+    if (mirror.state != StreamSlice::State::kReady || after_seq == mirror.log.last_seq()) return slice;
+    if (after_seq > mirror.log.last_seq() && !mirror.log.finished() && !mirror.up_to_date) {
+      // It has seen more on another frontend: perhaps the broker has too.
+      replay(stream, mirror.log.last_seq());
+      return slice;
     }
+    slice.events = mirror.log.read(after_seq, max_bytes);
+    // A rewind over a run of numbers is for those who have seen some of them.
+    std::erase_if(slice.events, [after_seq](const StreamEvent& event) {
+      return event.kind == StreamEventKind::kRewind && event.first_seq > after_seq &&
+             event.last_seq > event.first_seq;
+    });
     return slice;
   }
 
@@ -108,10 +120,12 @@ class Hub : public StreamHub, private TopicListener {
     std::set<StreamViewer*> viewers;
     std::optional<Submit> question;  // ours, until its terminal event
     std::uint64_t boot = 0;          // the broker it was last given to
+    std::uint64_t taken_by = 0;      // the broker that last acknowledged it
     bool replaying = false;
+    bool up_to_date = false;  // it has had all that this broker had when a reader was found to be ahead
     bool cancelling = false;
-    Clock::time_point heard = Clock::now();  // when the broker last named it
-    Clock::time_point unseen_since = Clock::now();
+    Clock::time_point heard{};  // when the broker last named it
+    Clock::time_point unseen_since{};
     Clock::time_point look_again = Clock::time_point::max();
   };
 
@@ -140,13 +154,8 @@ class Hub : public StreamHub, private TopicListener {
     const auto found = mirrors_.find(batch.stream);
     if (found == mirrors_.end() || batch.events.empty()) return;
     Mirror& mirror = found->second;
-    mirror.heard = Clock::now();
+    mirror.heard = clock_();
     if (mirror.state != StreamSlice::State::kReady) return;  // what is being loaded has this too
-    if (batch.epoch > mirror.log.epoch() && batch.events.back().last_seq < mirror.log.last_seq()) {
-      // A new writer that starts before what was seen here: compare with what the broker has now.
-      resync(batch.stream);
-      return;
-    }
     bool fresh = false;
     for (const auto& event : batch.events) {
       const auto applied = mirror.log.apply(batch.epoch, event);
@@ -183,7 +192,7 @@ class Hub : public StreamHub, private TopicListener {
     for (const auto& head : beacon.heads) {
       const auto found = mirrors_.find(head.stream);
       if (found == mirrors_.end()) continue;
-      found->second.heard = Clock::now();
+      found->second.heard = clock_();
       if (head.next_seq > found->second.log.next_seq()) heal(head.stream);
     }
   }
@@ -195,7 +204,7 @@ class Hub : public StreamHub, private TopicListener {
     const bool was_ready =
         std::exchange(mirror.state, StreamSlice::State::kReady) == StreamSlice::State::kReady;
     mirror.look_again = Clock::time_point::max();
-    mirror.heard = Clock::now();
+    mirror.heard = clock_();
     const bool fresh = mirror.log.merge(state);
     if (fresh || !was_ready) changed(state.stream, mirror);
   }
@@ -203,7 +212,7 @@ class Hub : public StreamHub, private TopicListener {
   // The broker does not have it. Right after its start it may still learn of it from a worker.
   void missing(const std::string& stream, Mirror& mirror) {
     if (bus_.fleet().boot == 0 || bus_.fleet().uptime_ms < kBrokerSettlesMs) {
-      mirror.look_again = Clock::now() + kLookAgain;
+      mirror.look_again = clock_() + kLookAgain;
       return;
     }
     mirror.state = StreamSlice::State::kUnknown;
@@ -225,34 +234,32 @@ class Hub : public StreamHub, private TopicListener {
       if (mirror == mirrors_.end()) return;
       mirror->second.replaying = false;
       if (replayed.known) {
-        take(replayed.state);
-      } else if (!mirror->second.log.finished() && !mirror->second.question) {
+        on_replayed(stream, replayed);
+      } else if (!mirror->second.log.finished()) {
+        // A question that this broker knows, and whose stream it has no more, is answered and recorded.
+        if (mirror->second.question && mirror->second.taken_by != replayed.boot) return;
+        mirror->second.question.reset();
         missing(stream, mirror->second);
       }
     });
   }
 
-  void resync(const std::string& stream) {
-    bus_.replay(stream, 0, [this, stream](const Replayed& replayed) {
-      const auto found = mirrors_.find(stream);
-      if (found == mirrors_.end() || !replayed.known) return;
-      Mirror& mirror = found->second;
-      StreamLog theirs(replayed.state);
-      const bool same = theirs.text().compare(0, mirror.log.text().size(), mirror.log.text()) == 0 ||
-                        mirror.log.text().compare(0, theirs.text().size(), theirs.text()) == 0;
-      if (theirs.next_seq() < mirror.log.next_seq() || !same) {
-        log::info("event=stream_fell_back stream={} from={} to={}", stream, mirror.log.last_seq(),
-                  theirs.last_seq());
-        mirror.log = std::move(theirs);
-      } else {
-        mirror.log.merge(replayed.state);
-      }
-      changed(stream, mirror);
-    });
+  void on_replayed(const std::string& stream, const Replayed& replayed) {
+    take(replayed.state);
+    const auto found = mirrors_.find(stream);
+    if (found == mirrors_.end()) return;
+    Mirror& mirror = found->second;
+    if (mirror.up_to_date || replayed.state.next_seq > mirror.log.next_seq()) return;
+    if (bus_.fleet().uptime_ms < kBrokerSettlesMs) {
+      mirror.look_again = clock_() + kLookAgain;
+      return;
+    }
+    mirror.up_to_date = true;  // readers that are ahead of it are ahead of everybody
+    changed(stream, mirror);
   }
 
   void on_fleet(const FleetStatus& fleet) {
-    const auto now = Clock::now();
+    const auto now = clock_();
     std::vector<std::string> again;
     std::vector<std::string> forget;
     std::vector<std::string> silent;
@@ -286,8 +293,12 @@ class Hub : public StreamHub, private TopicListener {
     Submit again = *mirror.question;
     again.shown = mirror.log.state();
     log::info("event=resubmit stream={} seq={}", stream, mirror.log.last_seq());
+    mirror.up_to_date = false;
     bus_.submit(std::move(again), [this, stream](const SubmitAck& ack) {
-      if (ack.code == ErrorCode::kOk) heal(stream);
+      const auto found = mirrors_.find(stream);
+      if (found == mirrors_.end() || ack.code != ErrorCode::kOk) return;
+      found->second.taken_by = ack.boot;
+      heal(stream);
     });
   }
 
@@ -303,12 +314,15 @@ class Hub : public StreamHub, private TopicListener {
   }
 
   FrontendBus& bus_;
+  StreamHubClock clock_;
   std::unordered_map<std::string, Mirror> mirrors_;
   std::unordered_map<std::string, std::set<std::string>> topics_;
 };
 
 }  // namespace
 
-std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus) { return std::make_unique<Hub>(bus); }
+std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus, StreamHubClock clock) {
+  return std::make_unique<Hub>(bus, std::move(clock));
+}
 
 }  // namespace answermill::frontend

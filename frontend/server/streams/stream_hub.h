@@ -7,6 +7,7 @@
 // Thread: the Asio loop.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,7 +45,7 @@ class StreamHub {
   virtual void detach(const std::string& stream, StreamViewer& viewer) = 0;
 
   // Events after `after_seq`, at most about `max_bytes` of them. Only for attached streams. When the viewer
-  // has seen more than what survived a crash, the first event is a kRewind.
+  // has seen more than what survived a crash, the first event is a kRewind; others do not see it.
   virtual StreamSlice read(const std::string& stream, std::uint64_t after_seq,
                            std::size_t max_bytes = 65536) = 0;
 
@@ -52,6 +53,9 @@ class StreamHub {
   virtual std::size_t live_streams() const = 0;
 };
 
-std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus);
+using StreamHubClock = std::function<std::chrono::steady_clock::time_point()>;
+
+std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus,
+                                           StreamHubClock clock = std::chrono::steady_clock::now);
 
 }  // namespace answermill::frontend

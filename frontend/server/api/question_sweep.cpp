@@ -12,9 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kInterval = 3s;
-constexpr std::int64_t kFreshMs = 3000;           // its own frontend is still at it
-constexpr std::uint64_t kBrokerSettlesMs = 5000;  // after a boot, streams may still turn up
+constexpr auto kInterval = 1s;
+constexpr std::int64_t kFreshMs = 2000;           // its own frontend is still at it
+constexpr std::uint64_t kBrokerSettlesMs = 2500;  // after a boot its workers tell what they still run
 constexpr std::int64_t kForgottenMs = 3'600'000;  // nobody waits any more
 constexpr int kAtOnce = 500;
 

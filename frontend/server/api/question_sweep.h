@@ -1,5 +1,5 @@
 // Questions whose frontend died before the broker had them: they are on record as streaming, but nobody works
-// on them. Every few seconds each frontend looks for such rows and submits them again, which is harmless
+// on them. Every second each frontend looks for such rows and submits them again, which is harmless
 // where the broker knows them after all.
 //
 // Thread: the loop.

@@ -21,6 +21,7 @@ from pathlib import Path
 from account import account
 from faults import ALONE, FAULTS, LINKED, SHARES, SHIMMED
 from fleet import SHIM, ChaosFleet, harness
+from ledger import Question
 from links import CHANNELS, open_links
 from report import Report
 from scenarios import HERD, SCENARIOS
@@ -28,6 +29,7 @@ from wire import request
 from work import BASE_DOCUMENT, Clients
 
 MOST_AT_ONCE = 4     # faults
+SILENCE_TOLD = 8.0   # seconds
 MOST_MEMORY = 512 << 20
 MOST_DESCRIPTORS = 1000
 SCENARIOS_EVERY = 3  # so many rounds of faults, then one of each scenario
@@ -135,6 +137,10 @@ class Run:
         for struck in this.struck:
             gaps = [q.worst_gap(struck.begin, struck.end) for q in questions]
             self.report.strike(struck, max(gaps, default=0.0))
+        slowest = max(questions, key=Question.longest_silence, default=None)
+        silence = slowest.longest_silence() if slowest else 0.0
+        if silence > SILENCE_TOLD:
+            self.say(f"{slowest.uid} over {slowest.wire} heard nothing for {silence:.1f} s; stream {slowest.stream}")
         done = sum(bool(q.stream) for q in questions), sum(bool(u.document) for u in uploads)
         self.say(f"{this}: {len(this.struck)} faults, {done[0]} questions, {done[1]} documents, drained in "
                  f"{drained:.1f} s, {self.report.number('lost', 'stuck', 'duplicated', 'wrong')} findings so far")

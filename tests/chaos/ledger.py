@@ -133,6 +133,9 @@ class Question:
         """The designed answer of a journal whose disk is full: said at once, before any work."""
         return self._cause == "disk_full" and not self.text
 
+    def longest_silence(self):
+        return max((b - a for a, b in zip(self.times, self.times[1:])), default=0.0)
+
     def worst_gap(self, begin, end):
         """The longest silence between two events of this stream that overlaps begin…end; 0 when none does."""
         return max((b - a for a, b in zip(self.times, self.times[1:]) if a < end and b > begin), default=0)

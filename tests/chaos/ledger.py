@@ -79,7 +79,7 @@ class Question:
         if not whole.startswith(self.text):
             self.anomalies.append(("wrong", "the snapshot is not a continuation of what was shown"))
         self.text = whole
-        self.seq = data.get("seq") or self.seq
+        self.seq = data["seq"]
         if data["status"] in TERMINALS:
             self.terminals.append((data["status"], {"error": data.get("error")}))
 

@@ -198,6 +198,11 @@ void NativeSession::pump(const std::string& stream) {
 void NativeSession::from_catalog(const std::string& id, const std::string& stream) {
   context_.questions.recorded(stream, lifetime_.guard([this, id, stream](const Result<MessageRow>& row) {
     if (!row) return send(native::error(id, stream, row.error()));
+    if (row->status == MessageStatus::kStreaming) {
+      // Under way, but not here at this moment; the row has no text yet, and the viewer may have some.
+      return send(native::error(
+          id, stream, {ErrorCode::kUnavailable, "The answer is not to be had at this moment: try again."}));
+    }
     send(native::resumed_snapshot(id, answer_of(*row)));
   }));
 }

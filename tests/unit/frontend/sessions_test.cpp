@@ -126,6 +126,10 @@ TEST_F(SessionsTest, NativeResumesFromTheHubAndFromTheCatalog) {
   asked.question = "Q";
   asked.stream = new_stream_id(random_id());
   ASSERT_TRUE(world_.catalog->begin_question(asked));
+  session->on_text(R"({"type":"resume","id":"e","stream":")" + asked.stream + R"(","after_seq":1})");
+  world_.loop.run();
+  EXPECT_EQ(field(socket_->sent.back(), "code"), "unavailable") << "under way, and nobody here has it";
+  EXPECT_NE(socket_->sent.back().find(R"("retryable":true)"), std::string::npos);
   messages::StreamState state;
   state.text = "kept";
   state.events = {{1, 1, StreamEventKind::kToken, 0, "kept"},

@@ -44,13 +44,13 @@ class BlobService::Loop {
     poller.add(socket_);
     poller.add_descriptor(mailbox_.fd());
     while (!stopping_) {
-      const auto wait = sender_.idle() ? kIdle : sender_.wait(Clock::now());
-      poller.wait(wait);
+      poller.wait(sender_.idle() ? kIdle : sender_.wait(Clock::now()));
       mailbox_.run_all();
-      for (int i = 0; i < kAskBurst && socket_.receive(frames_); ++i) on_message();
+      int heard = 0;
+      for (; heard < kAskBurst && socket_.receive(frames_); ++heard) on_message();
       for (int i = 0; i < kChunkBurst && send_next(); ++i) {
       }
-      if (sender_.idle() && wait == kIdle) files_.close_all();
+      if (sender_.idle() && heard == 0) files_.close_all();
     }
     log::info("event=blobs_stopping sent_bytes={}", sent_bytes_);
   }

@@ -111,17 +111,24 @@ Status PartialBlob::start_over() {
 Result<UniqueFd> PartialBlob::finish() {
   if (to_hex(std::exchange(sum_, Sha256()).finish()) != hash_)
     return Error{ErrorCode::kDamaged, "the bytes that arrived have another hash"};
+  // By descriptor: under the part's name there may be another's file by now.
+  const std::string own = "/proc/self/fd/" + std::to_string(file_.get());
   const auto place = cache_->place_of(hash_);
-  if (::rename(cache_->part_of(hash_).c_str(), place.c_str()) != 0) return disk_error("cannot place a blob");
-  UniqueFd file(::open(place.c_str(), O_RDONLY | O_CLOEXEC));
+  if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, place.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno == EEXIST || errno == ENOENT)
+      return Error{ErrorCode::kConflict, "another process has taken the blob over"};
+    return disk_error("cannot place a blob");
+  }
+  UniqueFd file(::open(own.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return disk_error("cannot open a cached blob");
   if (const auto identity = BlobCache::identity_of(file.get())) cache_->remember(hash_, *identity);
-  file_.reset();
+  remove();
   return file;
 }
 
 void PartialBlob::remove() {
-  ::unlink(cache_->part_of(hash_).c_str());
+  const auto part = cache_->part_of(hash_);
+  if (is_same_file(file_.get(), part)) ::unlink(part.c_str());
   file_.reset();
 }
 
@@ -192,6 +199,12 @@ Result<PartialBlob> BlobCache::claim(const std::string& hash) {
     if (!identity) return identity.error();
     return PartialBlob(*this, std::move(file), hash, identity->size);
   }
+}
+
+Result<PartialBlob> BlobCache::take_over(const std::string& hash) {
+  if (!is_hash(hash)) return Error{ErrorCode::kInvalidArgument, "not a blob hash"};
+  ::unlink(part_of(hash).c_str());
+  return claim(hash);
 }
 
 std::uint64_t BlobCache::part_size(const std::string& hash) const {

@@ -1,9 +1,9 @@
 // Copies of blobs that live elsewhere, in one folder shared by the processes of a host.
 //
 // HASH is a whole blob, HASH.part the beginning of one. Whoever holds the lock on the part (flock, so it ends
-// with its process) may add to it; when it is whole and has its hash it is renamed. Nothing is synced: after
-// a power cut a file may hold anything, so each process checks a file's hash before its first use, and again
-// when the file has changed. The least recently used make room for the next; a file that is open stays
+// with its process) may add to it; when it is whole and has its hash it gets its name. Nothing is synced:
+// after a power cut a file may hold anything, so each process checks a file's hash before its first use, and
+// again when the file has changed. The least recently used make room for the next; a file that is open stays
 // readable.
 //
 // Thread: BlobCache from any thread; a PartialBlob from one at a time. Units: bytes.
@@ -48,7 +48,8 @@ class PartialBlob {
   std::uint64_t size() const { return size_; }
   Status append(std::string_view bytes);
   Status start_over();
-  // The blob under its own name, open for reading. Errors: kDamaged when the hash is wrong.
+  // The blob under its own name, open for reading. Errors: kDamaged when the hash is wrong; kConflict when
+  // another process has taken it over, or was quicker.
   Result<UniqueFd> finish();
   void remove();
 
@@ -77,6 +78,8 @@ class BlobCache {
   Result<UniqueFd> open(const std::string& hash, const GoOn& go_on);
   // Errors: kConflict when the whole blob is there; kBusy when another process has the part.
   Result<PartialBlob> claim(const std::string& hash);
+  // The same of a part whose holder hangs: begins a new one, and the other's goes nowhere.
+  Result<PartialBlob> take_over(const std::string& hash);
   // How much of it somebody has received so far; 0 for nothing.
   std::uint64_t part_size(const std::string& hash) const;
   // Removes what is needed for `size` bytes more of `part`, and sets them aside on the disk.

@@ -172,7 +172,8 @@ class BlobFetcher::Loop {
   }
 
   void claim(Transfer& transfer, Clock::time_point now) {
-    auto part = cache_.claim(transfer.hash);
+    const bool hangs = now - transfer.grew > options_.hung_after;
+    auto part = hangs ? cache_.take_over(transfer.hash) : cache_.claim(transfer.hash);
     if (part) {
       transfer.part.emplace(std::move(*part));
     } else if (part.error().code == ErrorCode::kBusy) {
@@ -185,15 +186,10 @@ class BlobFetcher::Loop {
   // Another process receives it.
   void watch(Transfer& transfer, Clock::time_point now) {
     const auto size = cache_.part_size(transfer.hash);
-    if (size != transfer.seen) {
-      transfer.seen = size;
-      transfer.grew = now;
-      for (const auto& want : transfer.wants) want->advance();
-    } else if (now - transfer.grew > options_.receiver.patience) {
-      end(transfer, Error{ErrorCode::kUnavailable,
-                          "another process of this host receives the document and "
-                          "makes no progress"});
-    }
+    if (size == transfer.seen) return;
+    transfer.seen = size;
+    transfer.grew = now;
+    for (const auto& want : transfer.wants) want->advance();
   }
 
   // What an earlier transfer left is hashed before anything is added to it.

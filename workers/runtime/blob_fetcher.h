@@ -3,7 +3,7 @@
 //
 // Wants of one blob share one transfer; when the last of them leaves, the transfer stops and its beginning
 // stays in the folder. Of several processes of a host one receives a blob, the others watch its part grow and
-// take over if it dies.
+// take over when it dies or hangs.
 //
 // Thread: want() and leave() from any; a BlobFetch is shared by its asker and the fetcher.
 #pragma once
@@ -32,6 +32,7 @@ struct BlobFetcherOptions {
   BlobReceiverConfig receiver;
   std::size_t most_transfers = 8;             // at once; more wait for their turn
   std::chrono::milliseconds watch_every{20};  // another process's transfer
+  std::chrono::seconds hung_after{10};        // without a byte, it is taken over
   std::chrono::seconds expire_every{60};
 };
 

@@ -22,7 +22,7 @@ class Cache : public testing::Test {
         *BlobCache::open_folder({folder.path() / "cache", most_bytes, std::chrono::seconds(60)}));
   }
   std::filesystem::path file(const std::string& hash) const { return folder.path() / "cache" / hash; }
-  std::filesystem::path part(const std::string& hash) const { return file(hash + ".part"); }
+  std::filesystem::path part_path(const std::string& hash) const { return file(hash + ".part"); }
 
   static std::string store(BlobCache& cache, const std::string& bytes) {
     const std::string hash = sha256_hex(bytes);
@@ -52,7 +52,7 @@ TEST_F(Cache, GivesBackWhatWasFinishedAndNothingElse) {
   const auto hash = store(*cache, bytes);
   EXPECT_TRUE(cache->open(hash, {}));
   EXPECT_EQ(contents(file(hash)), bytes);
-  EXPECT_FALSE(std::filesystem::exists(part(hash)));
+  EXPECT_FALSE(std::filesystem::exists(part_path(hash)));
   EXPECT_EQ(cache->claim(hash).error().code, ErrorCode::kConflict);
 }
 
@@ -102,6 +102,25 @@ TEST_F(Cache, OneProcessReceivesAndItsDeathFreesThePart) {
   ASSERT_TRUE(claimed);
   EXPECT_EQ(claimed->size(), 2U);
   for (const int end : {ready[0], ready[1], hold[0], hold[1]}) ::close(end);
+}
+
+TEST_F(Cache, APartWhoseHolderHangsIsTakenOver) {
+  auto cache = open_cache();
+  const auto hash = sha256_hex("abc");
+  auto hung = cache->claim(hash);
+  ASSERT_TRUE(hung && hung->append("ab"));
+  auto other = open_cache();
+  auto part = other->take_over(hash);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->size(), 0U);
+  ASSERT_TRUE(part->append("a"));
+  ASSERT_TRUE(hung->append("c")) << "it lives after all";
+  EXPECT_EQ(hung->finish().error().code, ErrorCode::kConflict);
+  hung->remove();
+  ASSERT_TRUE(part->append("bc"));
+  EXPECT_TRUE(part->finish());
+  EXPECT_EQ(contents(file(hash)), "abc");
+  EXPECT_FALSE(std::filesystem::exists(part_path(hash)));
 }
 
 TEST_F(Cache, AWrongHashIsNotPlaced) {
@@ -183,15 +202,15 @@ TEST_F(Cache, ForgetsWhatNobodyUses) {
   { auto abandoned = cache->claim(std::string(64, 'a')); }
   auto held = cache->claim(std::string(64, 'b'));
   used_at(file(old), std::chrono::seconds(120));
-  used_at(part(std::string(64, 'a')), std::chrono::seconds(120));
-  used_at(part(std::string(64, 'b')), std::chrono::seconds(120));
+  used_at(part_path(std::string(64, 'a')), std::chrono::seconds(120));
+  used_at(part_path(std::string(64, 'b')), std::chrono::seconds(120));
   write_file(file("notes.txt"), "not ours");
   used_at(file("notes.txt"), std::chrono::seconds(120));
   cache->expire(std::chrono::system_clock::now());
   EXPECT_FALSE(std::filesystem::exists(file(old)));
-  EXPECT_FALSE(std::filesystem::exists(part(std::string(64, 'a'))));
+  EXPECT_FALSE(std::filesystem::exists(part_path(std::string(64, 'a'))));
   EXPECT_TRUE(std::filesystem::exists(file(young)));
-  EXPECT_TRUE(std::filesystem::exists(part(std::string(64, 'b')))) << "somebody receives it";
+  EXPECT_TRUE(std::filesystem::exists(part_path(std::string(64, 'b')))) << "somebody receives it";
   EXPECT_TRUE(std::filesystem::exists(file("notes.txt")));
 }
 

@@ -11,6 +11,7 @@
 #include "shared/messages/codec.h"
 #include "shared/store/blob_store.h"
 #include "tests/unit/blobs/folder.h"
+#include "workers/runtime/blob_fetcher.h"
 #include "workers/runtime/blob_source.h"
 
 namespace answermill {
@@ -146,6 +147,25 @@ TEST_F(Blobs, WantedByManyAtOnceComeOnce) {
   EXPECT_EQ(contents(cached(hash)), bytes);
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(5 * 300))
       << "five transfers at this rate take longer";
+}
+
+TEST_F(Blobs, HeldByAProcessThatHangsAreFetchedAnew) {
+  const auto bytes = some_bytes(kMegabyte);
+  const auto hash = *store.put(bytes);
+  const store::BlobCacheOptions folder_options{folder.path() / "cache", 1ULL << 30U,
+                                               std::chrono::seconds(900)};
+  const auto hung = std::move(*store::BlobCache::open_folder(folder_options));
+  const auto held = hung->claim(hash);
+  const auto cache = std::move(*store::BlobCache::open_folder(folder_options));
+  runtime::BlobFetcherOptions options;
+  options.endpoint = endpoint();
+  options.hung_after = std::chrono::seconds(0);
+  const auto fetcher = std::move(*runtime::BlobFetcher::start(options, *cache));
+  const auto fetch = fetcher->want(hash);
+  while (!fetch->wait_for(std::chrono::milliseconds(50))) {
+  }
+  ASSERT_TRUE(fetch->take());
+  EXPECT_EQ(contents(cached(hash)), bytes);
 }
 
 TEST_F(Blobs, GoOnAfterTheBrokersRestart) {

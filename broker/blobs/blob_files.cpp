@@ -14,23 +14,27 @@ namespace {
 constexpr std::size_t kMostOpen = 32;
 }
 
+Result<std::uint64_t> BlobFiles::size_of_front() const {
+  struct stat info {};
+  if (::fstat(open_.front().file.get(), &info) != 0)
+    return Error{ErrorCode::kInternal, std::string("cannot read a blob: ") + std::strerror(errno)};
+  if (info.st_nlink == 0) return Error{ErrorCode::kNotFound, "deleted while it was open"};
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
 Result<std::uint64_t> BlobFiles::current(const std::string& hash) {
   const auto found =
       std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.hash == hash; });
   if (found != open_.end()) {
     open_.splice(open_.begin(), open_, found);
-  } else {
-    auto file = store_.open(hash);
-    if (!file) return file.error();
-    open_.push_front({hash, std::move(*file)});
-    if (open_.size() > kMostOpen) open_.pop_back();
+    if (auto size = size_of_front()) return size;
+    open_.pop_front();  // deleted; or uploaded again, which puts another file in its place
   }
-  struct stat info {};
-  if (::fstat(open_.front().file.get(), &info) != 0)
-    return Error{ErrorCode::kInternal, std::string("cannot read a blob: ") + std::strerror(errno)};
-  if (info.st_nlink > 0) return static_cast<std::uint64_t>(info.st_size);
-  open_.pop_front();
-  return Error{ErrorCode::kNotFound, "the stored bytes are gone; upload the file again"};
+  auto file = store_.open(hash);
+  if (!file) return file.error();
+  open_.push_front({hash, std::move(*file)});
+  if (open_.size() > kMostOpen) open_.pop_back();
+  return size_of_front();
 }
 
 Result<std::uint64_t> BlobFiles::read(const std::string& hash, std::uint64_t offset, std::uint32_t length,

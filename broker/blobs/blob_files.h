@@ -28,6 +28,7 @@ class BlobFiles {
     std::string hash;
     UniqueFd file;
   };
+  Result<std::uint64_t> size_of_front() const;
   Result<std::uint64_t> current(const std::string& hash);  // moves it to the front; its size
 
   store::BlobStore store_;

@@ -214,6 +214,14 @@ TEST_F(Blobs, DeletedOnesAreNotSentFromAnOpenFile) {
   EXPECT_EQ(opened.get().error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(Blobs, UploadedAgainAreSentFromTheNewFile) {
+  const auto hash = *store.put("the same bytes");
+  ASSERT_TRUE(source()->open(hash, job));
+  ASSERT_EQ(*store.put("the same bytes"), hash);  // another file in the place of the one that is open
+  std::filesystem::remove(cached(hash));
+  EXPECT_TRUE(source()->open(hash, job));
+}
+
 TEST_F(Blobs, NonsenseOnTheSocketIsIgnored) {
   const auto hash = *store.put("still served");
   bus::Context context;

@@ -22,12 +22,35 @@ int main(int argc, char** argv) {
             "where workers without the data folder fetch documents")
       .integer("blob-rate", &options.blob_rate, 0, std::int64_t{1} << 40, {"ANSWERMILL_BLOB_RATE"}, "BYTES",
                "most bytes of documents sent to workers in a second; 0 for no limit");
+  auto& tenants = options.core.tenants;
+  std::int64_t in_flight = static_cast<std::int64_t>(tenants.max_in_flight);
+  std::int64_t open_jobs = static_cast<std::int64_t>(tenants.max_open_jobs);
+  std::int64_t open_streams = static_cast<std::int64_t>(tenants.max_open_streams);
+  constexpr std::int64_t kMost = 10'000'000;
+  table
+      .add({"tenant-weights",
+            {"ANSWERMILL_TENANT_WEIGHTS"},
+            "shares of tenants that compete, e.g. a=3,b=0.5; 1 for the others",
+            "TENANT=WEIGHT",
+            false,
+            [&tenants](std::string_view text) { return broker::parse_weights(text, tenants); },
+            [&tenants] { return broker::show_weights(tenants); },
+            true})
+      .integer("tenant-in-flight", &in_flight, 1, kMost, {"ANSWERMILL_TENANT_IN_FLIGHT"}, "JOBS",
+               "most jobs of one tenant at workers at once")
+      .integer("tenant-open-jobs", &open_jobs, 1, kMost, {"ANSWERMILL_TENANT_OPEN_JOBS"}, "JOBS",
+               "open jobs of one tenant beyond which its submissions are refused as busy")
+      .integer("tenant-open-streams", &open_streams, 1, kMost, {"ANSWERMILL_TENANT_OPEN_STREAMS"}, "STREAMS",
+               "open questions of one tenant beyond which new ones are refused as busy");
   const auto loaded = table.load(argc, argv);
   if (!loaded) {
     std::fprintf(stderr, "%s\n", loaded.error().message.c_str());
     return 2;
   }
   if (loaded->exit_now) return 0;
+  tenants.max_in_flight = static_cast<std::size_t>(in_flight);
+  tenants.max_open_jobs = static_cast<std::size_t>(open_jobs);
+  tenants.max_open_streams = static_cast<std::size_t>(open_streams);
   log::init("broker");
   if (const auto ran = broker::run_broker(options); !ran) {
     log::error("{}", ran.error().message);

@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "shared/base/result.h"
 
 namespace answermill::broker {
 
@@ -19,6 +22,13 @@ struct TenantLimits {
   std::size_t max_open_jobs = 250'000;                  // beyond this submissions are refused
   std::size_t max_open_streams = 50'000;
 };
+
+inline constexpr double kLeastWeight = 0.01;
+inline constexpr double kMostWeight = 1000;
+
+// "a=3,b=0.5" into limits.weights. Errors: kInvalidArgument.
+Status parse_weights(std::string_view text, TenantLimits& limits);
+std::string show_weights(const TenantLimits& limits);
 
 class Tenants {
  public:

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "shared/base/sha256.h"
+#include "shared/messages/blobs.h"
 #include "shared/messages/codec_impl.h"
 #include "shared/messages/documents.h"
 #include "shared/messages/events.h"
@@ -39,6 +40,10 @@ TEST(Codec, GivesBackWhatItTook) {
 TEST(Codec, KeepsItsGoldenBytes) {
   EXPECT_EQ(encode(Committed{"j", 1, true}), std::string("\x93\xc4\x01j\x01\xc3", 6));
   EXPECT_EQ(encode(Beat{"w", 2, 3, 4, {}, false}), std::string("\x96\xc4\x01w\x02\x03\x04\x90\xc2", 9));
+  EXPECT_EQ(encode(BlobAsk{1, "h", 2, 3}), std::string("\x94\x01\xc4\x01h\x02\x03", 7));
+  EXPECT_EQ(encode(BlobStop{1}), std::string("\x91\x01", 2));
+  EXPECT_EQ(encode(BlobChunk{1, 2, 300}), std::string("\x93\x01\x02\xcd\x01\x2c", 6));
+  EXPECT_EQ(encode(BlobRefused{1, ErrorCode::kNotFound, "m"}), std::string("\x93\x01\x03\xc4\x01m", 6));
   EXPECT_EQ(sha256_hex(encode(sample())), sha256_hex(encode(*decode<Lease>(encode(sample())))));
 }
 

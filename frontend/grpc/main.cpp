@@ -13,6 +13,7 @@
 
 #include "frontend/grpc/frontend_client.h"
 #include "frontend/grpc/service.h"
+#include "shared/bus/notify.h"
 #include "shared/config/config.h"
 #include "shared/log/log.h"
 
@@ -104,8 +105,10 @@ int main(int argc, char** argv) {
   const auto server = builder.BuildAndStart();
   if (server == nullptr || port == 0) return log::error("address={} cannot be listened on", values.listen), 1;
   log::info("port={} listening", port);
-  int signal = 0;
-  sigwait(&stop, &signal);
+  bus::notify_ready();
+  const timespec beat{1, 0};
+  while (sigtimedwait(&stop, nullptr, &beat) < 0) bus::notify_watchdog();
+  bus::notify_stopping();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(3));
   return 0;
 }

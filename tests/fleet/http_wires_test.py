@@ -111,6 +111,12 @@ def test_lines_in_three_shapes(fleet):
     assert ask(fleet, "text/plain", "?shape=events").status == 400
 
 
+def test_the_first_form_named_is_given(fleet):
+    assert ask(fleet, "application/json, text/plain, */*").headers["Content-Type"].startswith("application/json")
+    assert ask(fleet, "text/plain, application/json").headers["Content-Type"].startswith("text/plain")
+    assert ask(fleet, "*/*").headers["Content-Type"].startswith("text/event-stream")
+
+
 def test_a_failed_answer_cuts_plain_text_off():
     with ModelServer() as model, Fleet(env=model.env("error-midstream")) as broken:
         broken.ingest("a.txt", b"The main highlights are few.\n")

@@ -63,3 +63,22 @@ def test_grpc_asks_for_its_token(fleet):
     finally:
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_a_grpc_call_outlives_its_frontend():
+    if not (ROOT / "tests/node_modules/@grpc/grpc-js").exists():
+        pytest.skip("@grpc/grpc-js is not installed: npm ci --prefix tests")
+    with ModelServer() as model, Fleet(env=model.env("slow-20tps")) as fleet:
+        fleet.ingest("quay.txt", b"The quay has nine cranes.\n")
+        process, address = start_grpc(fleet)
+        caller = subprocess.Popen(["node", str(CLIENTS / "grpc_outlive.mjs"), fleet.url, address],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            assert caller.stdout.readline() == "ASKED\n"
+            fleet.kill("frontend")
+            said = caller.communicate(timeout=60)[0]
+            assert caller.returncode == 0 and "SPOKEN" in said, said
+        finally:
+            caller.kill()
+            process.terminate()
+            assert process.wait(10) == 0

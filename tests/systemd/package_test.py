@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 PROGRAMS = ["answermill", "answermill-broker", "answermill-extract", "answermill-embed", "answermill-index",
-            "answermill-generate", "answermill-frontend"]
+            "answermill-generate", "answermill-frontend", "answermill-grpc"]
 UNITS = ["answermill.target", "answermill-broker.service", "answermill-extract@.service", "answermill-embed@.service",
          "answermill-index@.service", "answermill-generate@.service", "answermill-frontend@.service",
-         "answermill-frontend.socket", "answermill-bulk.slice", "answermill-.service.d/10-common.conf"]
+         "answermill-frontend.socket", "answermill-grpc.service", "answermill-bulk.slice", "answermill-.service.d/10-common.conf"]
 
 
 def output(*command, **options):

@@ -29,11 +29,18 @@ Result<Number> number_of(const Request& request, std::string_view name, Number a
 // The forms an answer can be had in, by what the client accepts.
 enum class Form { kServerSentEvents, kLines, kText, kJson };
 
+// Whoever can read events gets events; else the first of the forms that is named.
 Form form_of(const Request& request, Form otherwise) {
   if (accepts(request, sse::kType)) return Form::kServerSentEvents;
-  if (accepts(request, chunked::kLinesType)) return Form::kLines;
-  if (accepts(request, "text/plain")) return Form::kText;
-  if (accepts(request, kJsonContentType)) return Form::kJson;
+  std::size_t first = std::string_view::npos;
+  for (const auto& [type, form] : {std::pair{std::string_view(chunked::kLinesType), Form::kLines},
+                                   std::pair{std::string_view("text/plain"), Form::kText},
+                                   std::pair{std::string_view(kJsonContentType), Form::kJson}}) {
+    const std::size_t place = request.header("accept").find(type);
+    if (place >= first) continue;
+    first = place;
+    otherwise = form;
+  }
   return otherwise;
 }
 

@@ -210,6 +210,7 @@ def main():
                 fleet.stop()
                 for left in fleet.leftovers():
                     report.find(Round(0), "left", left)
+                report.add("half blobs of killed uploads left", fleet.half_blobs())
                 check_bounds(fleet, report)
                 failed = not report.clean
             finally:

@@ -96,16 +96,16 @@ class Wire {
  public:
   explicit Wire(std::uint32_t seed) : random_(seed) {
     for (auto& bus : buses_) {
-      bus = std::make_unique<FakeBus>(relay_);
+      bus = std::make_unique<FakeBus>(relay);
       hubs_.push_back(make_stream_hub(*bus, [this] { return now_; }));
       bus->tell_fleet(boot_);
     }
-    for (auto& viewer : viewers_) attach(viewer, random_() % 2);
+    for (auto& viewer : viewers) attach(viewer, random_() % 2);
   }
 
   void run() {
     for (int step = 0; step < 150; ++step) one_step();
-    publish(relay_.append(StreamEventKind::kTerminal, "end"));
+    publish(relay.append(StreamEventKind::kTerminal, "end"));
     for (int step = 0; step < 20; ++step) {
       now_ += std::chrono::seconds(2);
       for (auto& bus : buses_) {
@@ -114,12 +114,12 @@ class Wire {
         bus->beacon();
         bus->answer();
       }
-      for (auto& viewer : viewers_) viewer.read(*hubs_[viewer.at], 1 + random_() % 50);
+      for (auto& viewer : viewers) viewer.read(*hubs_[viewer.at], 1 + random_() % 50);
     }
   }
 
-  StreamLog relay_{kStream};
-  std::array<Viewer, 5> viewers_;
+  StreamLog relay{kStream};
+  std::array<Viewer, 5> viewers;
 
  private:
   bool chance(int percent) { return static_cast<int>(random_() % 100) < percent; }
@@ -130,30 +130,30 @@ class Wire {
   }
 
   void publish(const StreamEvent& event) {
-    for (auto& way : on_the_way_) way.push_back({kStream, relay_.epoch(), {event}});
+    for (auto& way : on_the_way_) way.push_back({kStream, relay.epoch(), {event}});
   }
 
   // The broker dies; what it knows afterwards is any prefix of what it had.
   void restart() {
-    const std::uint64_t kept = random_() % relay_.next_seq();
+    const std::uint64_t kept = random_() % relay.next_seq();
     StreamLog prefix(kStream);
-    for (const auto& event : relay_.state().events) {
-      if (event.last_seq <= kept) prefix.apply(relay_.epoch(), event);
+    for (const auto& event : relay.state().events) {
+      if (event.last_seq <= kept) prefix.apply(relay.epoch(), event);
     }
-    relay_ = std::move(prefix);
+    relay = std::move(prefix);
     ++boot_;
-    relay_.set_epoch(boot_ << 32U);
+    relay.set_epoch(boot_ << 32U);
     for (auto& way : on_the_way_) way.clear();
     for (auto& bus : buses_) bus->tell_fleet(boot_);
-    publish(relay_.append_skip(boot_ << kEventsOfOneBoot));
+    publish(relay.append_skip(boot_ << kEventsOfOneBoot));
   }
 
   void one_step() {
     now_ += std::chrono::milliseconds(random_() % 400);
     if (chance(60))
-      publish(relay_.append_token(std::string(1 + random_() % 4, static_cast<char>('a' + random_() % 26))));
-    if (chance(5)) publish(relay_.append(StreamEventKind::kCitation, "c"));
-    if (chance(2)) publish(relay_.append_rewind(random_() % (relay_.text().size() + 1)));
+      publish(relay.append_token(std::string(1 + random_() % 4, static_cast<char>('a' + random_() % 26))));
+    if (chance(5)) publish(relay.append(StreamEventKind::kCitation, "c"));
+    if (chance(2)) publish(relay.append_rewind(random_() % (relay.text().size() + 1)));
     if (chance(3)) restart();
     for (std::size_t i = 0; i < buses_.size(); ++i) {
       auto& way = on_the_way_[i];
@@ -166,7 +166,7 @@ class Wire {
       if (chance(10)) buses_[i]->beacon();
       if (chance(20)) buses_[i]->tell_fleet(boot_);
     }
-    for (auto& viewer : viewers_) {
+    for (auto& viewer : viewers) {
       if (chance(30)) viewer.read(*hubs_[viewer.at], 1 + random_() % 30);
       if (!chance(4)) continue;
       hubs_[viewer.at]->detach(kStream, viewer);
@@ -186,8 +186,8 @@ TEST(StreamHubProperty, EveryViewerEndsWithTheSameTextAndOneEnd) {
   for (std::uint32_t seed = 1; seed <= 1000; ++seed) {
     Wire wire(seed);
     wire.run();
-    for (const auto& viewer : wire.viewers_) {
-      ASSERT_EQ(viewer.text, wire.relay_.text()) << "seed " << seed;
+    for (const auto& viewer : wire.viewers) {
+      ASSERT_EQ(viewer.text, wire.relay.text()) << "seed " << seed;
       ASSERT_EQ(viewer.terminals, 1) << "seed " << seed;
       ASSERT_EQ(viewer.needless, 0) << "seed " << seed;
     }

@@ -1,12 +1,15 @@
 #include <cstdio>
 
 #include "broker/broker_loop.h"
+#include "broker/journal/inspect.h"
 #include "shared/config/config.h"
 #include "shared/log/log.h"
 
 int main(int argc, char** argv) {
   using namespace answermill;
   broker::BrokerOptions options;
+  bool check_journal = false;
+  bool export_journal = false;
   config::Table table("answermill-broker", "Keeps jobs, hands them to workers and relays their events.");
   table.text("data", &options.data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of the journal")
       .text("jobs-endpoint", &options.jobs, {"ANSWERMILL_JOBS_ENDPOINT"}, "ENDPOINT",
@@ -41,7 +44,9 @@ int main(int argc, char** argv) {
       .integer("tenant-open-jobs", &open_jobs, 1, kMost, {"ANSWERMILL_TENANT_OPEN_JOBS"}, "JOBS",
                "open jobs of one tenant beyond which its submissions are refused as busy")
       .integer("tenant-open-streams", &open_streams, 1, kMost, {"ANSWERMILL_TENANT_OPEN_STREAMS"}, "STREAMS",
-               "open questions of one tenant beyond which new ones are refused as busy");
+               "open questions of one tenant beyond which new ones are refused as busy")
+      .flag("check-journal", &check_journal, {}, "say whether the journal is whole, and end")
+      .flag("export-journal", &export_journal, {}, "print the journal as lines of JSON, and end");
   const auto loaded = table.load(argc, argv);
   if (!loaded) {
     std::fprintf(stderr, "%s\n", loaded.error().message.c_str());
@@ -52,6 +57,8 @@ int main(int argc, char** argv) {
   tenants.max_open_jobs = static_cast<std::size_t>(open_jobs);
   tenants.max_open_streams = static_cast<std::size_t>(open_streams);
   log::init("broker");
+  if (check_journal) return broker::check_journal(options.data + "/journal.sqlite", stdout);
+  if (export_journal) return broker::export_journal(options.data + "/journal.sqlite", stdout);
   if (const auto ran = broker::run_broker(options); !ran) {
     log::error("{}", ran.error().message);
     return 1;

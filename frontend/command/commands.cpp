@@ -11,6 +11,7 @@
 #include "frontend/command/client/lookups.h"
 #include "frontend/command/exit_codes.h"
 #include "frontend/command/fleet/up.h"
+#include "frontend/command/journal.h"
 
 namespace answermill::command {
 namespace {
@@ -21,7 +22,7 @@ struct Command {
   int (*main)(int argc, const char* const* argv);
 };
 
-constexpr std::array<Command, 7> kCommands = {{
+constexpr std::array<Command, 8> kCommands = {{
     {"up", "run the whole fleet in the foreground", up_main},
     {"ingest", "add documents and wait until they are searchable", ingest_main},
     {"ask", "ask a question; the answer streams, sources follow", ask_main},
@@ -29,6 +30,7 @@ constexpr std::array<Command, 7> kCommands = {{
     {"documents", "list, show, delete or retry documents", documents_main},
     {"collections", "list, create or delete collections", collections_main},
     {"status", "show what the fleet is doing", status_main},
+    {"journal", "check or export the broker's journal", journal_main},
 }};
 
 const Command* find(std::string_view name) {
@@ -51,7 +53,9 @@ std::string overview() {
   for (const Command& command : kCommands)
     text += fmt::format("  {:<12} {}\n", command.name, command.summary);
   text += fmt::format("  {:<12} {}\n\n", "help COMMAND", "explain a command (or: answermill COMMAND --help)");
-  text += "All but up talk to the server at --server URL, ANSWERMILL_SERVER or http://localhost:8000.\n";
+  text +=
+      "All but up and journal talk to the server at --server URL, ANSWERMILL_SERVER or "
+      "http://localhost:8000.\n";
   return text + kExitCodesHelp;
 }
 

@@ -1,4 +1,5 @@
 """The command as a script sees it: what `./dev up` promises of the sample document, and the exit codes."""
+import json
 import subprocess
 
 import pytest
@@ -33,6 +34,17 @@ def test_the_command_lists_what_was_ingested(fleet):
     assert "answermill-handbook.md" in command(fleet, "documents").stdout
     assert "answermill-handbook.md" in command(fleet, "search", "language model Ollama").stdout
     assert command(fleet, "status").returncode == 0
+
+
+def test_the_journal_can_be_looked_at_beside_its_broker(fleet):
+    def journal(what):
+        return subprocess.run([BIN / "answermill", "journal", what, "--data", fleet.data], capture_output=True,
+                              text=True, timeout=60)
+    checked = journal("check")
+    assert checked.returncode == 0, checked.stdout
+    assert "a broker is running" in checked.stdout and "the journal is whole" in checked.stdout
+    rows = [json.loads(line) for line in journal("export").stdout.splitlines()]
+    assert any(row["table"] == "requests" for row in rows) and all(row["intact"] for row in rows)
 
 
 @pytest.mark.parametrize("words, code, said", [

@@ -34,7 +34,7 @@ TEST(Commands, HelpInEveryForm) {
   EXPECT_NE(run({"--help"}).out.find("Exit codes:"), std::string::npos);
   EXPECT_EQ(run({"help", "ask"}).out, run({"ask", "--help"}).out);
   EXPECT_NE(run({"--version"}).out.find("answermill "), std::string::npos);
-  for (const char* command : {"up", "ingest", "ask", "search", "documents", "collections", "status"}) {
+  for (const char* command : {"up", "ingest", "ask", "search", "documents", "collections", "status", "journal"}) {
     EXPECT_EQ(run({"help", command}).exit_code, kExitOk) << command;
     EXPECT_EQ(run({command, "--no-such-flag"}).exit_code, kExitUsage) << command;
   }
@@ -51,6 +51,7 @@ TEST(Commands, WrongUsageIsTwo) {
   EXPECT_EQ(run({"collections", "create"}).exit_code, kExitUsage);
   EXPECT_EQ(run({"ask", "--token", "x", "Why?"}).exit_code, kExitUsage);
   EXPECT_EQ(run({"up", "--workers", "nothing=1"}).exit_code, kExitUsage);
+  EXPECT_EQ(run({"journal", "burn"}).exit_code, kExitUsage);
 }
 
 TEST(Commands, UnreachableServerIsFour) {

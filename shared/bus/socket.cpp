@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
+#include "shared/base/ids.h"
 #include "shared/messages/codec.h"
 
 namespace answermill::bus {
@@ -27,6 +29,8 @@ int zmq_type(Pattern pattern) {
       return ZMQ_XSUB;
     case Pattern::kSub:
       return ZMQ_SUB;
+    case Pattern::kPair:
+      return ZMQ_PAIR;
   }
   std::abort();
 }
@@ -38,11 +42,32 @@ void set_int(void* socket, int option, int value) {
 constexpr int kQueueLength = 10000;
 constexpr int kReconnectMs = 20;
 constexpr int kReconnectMaxMs = 500;
+constexpr int kHeartbeatMs = 1000;  // over the network, where a peer may vanish without a word
+constexpr int kHeartbeatPatienceMs = 4000;
+constexpr int kHandshakeMs = 5000;
+constexpr int kBacklog = 1024;
+constexpr int kEnforceDomain = 93;           // ZMQ_ZAP_ENFORCE_DOMAIN, which 4.3.4 files under its drafts
+constexpr std::uint64_t kNetworkThread = 2;  // as an affinity: the second I/O thread
+
+void set_text(void* socket, int option, const std::string& value) {
+  if (zmq_setsockopt(socket, option, value.data(), value.size()) != 0) std::abort();
+}
 
 }  // namespace
 
-Context::Context() : handle_(zmq_ctx_new()) {
+Status check_within_host(const std::string& endpoint) {
+  if (endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://")) return {};
+  return Error{
+      ErrorCode::kForbidden,
+      "'" + endpoint +
+          "' would carry the bus unencrypted. Within a host use ipc://PATH. Over the network use --bus "
+          "tcp://HOST:PORT, with --bus-key FILE on every side but the broker's; `answermill keys new` "
+          "makes such a file"};
+}
+
+Context::Context(Reach reach) : handle_(zmq_ctx_new()) {
   if (handle_ == nullptr) std::abort();
+  if (reach == Reach::kNetwork && zmq_ctx_set(handle_, ZMQ_IO_THREADS, 2) != 0) std::abort();
 }
 
 Context::~Context() { zmq_ctx_term(handle_); }
@@ -69,16 +94,57 @@ Socket::~Socket() {
 Socket::Socket(Socket&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
 
 Status Socket::bind(const std::string& endpoint) {
+  if (auto allowed = check_within_host(endpoint); !allowed) return allowed;
   if (zmq_bind(handle_, endpoint.c_str()) == 0) return {};
   return Error{ErrorCode::kUnavailable, "cannot listen on " + endpoint + ": " + zmq_strerror(zmq_errno())};
 }
 
 Status Socket::connect(const std::string& endpoint) {
+  if (auto allowed = check_within_host(endpoint); !allowed) return allowed;
   if (zmq_connect(handle_, endpoint.c_str()) == 0) return {};
   return Error{ErrorCode::kUnavailable, "cannot connect to " + endpoint + ": " + zmq_strerror(zmq_errno())};
 }
 
 void Socket::set_send_queue(int messages) { set_int(handle_, ZMQ_SNDHWM, messages); }
+
+void Socket::set_network_options() {
+  set_int(handle_, ZMQ_IPV6, 1);
+  set_int(handle_, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
+  set_int(handle_, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatPatienceMs);
+  set_int(handle_, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
+}
+
+// ZeroMQ copies a socket's options when it binds: those of one endpoint do not touch the others.
+Status Socket::bind_secure(const std::string& endpoint, const std::string& secret_key,
+                           const std::string& domain) {
+  set_network_options();
+  set_int(handle_, kEnforceDomain, 1);
+  set_int(handle_, ZMQ_BACKLOG, kBacklog);
+  set_int(handle_, ZMQ_CURVE_SERVER, 1);
+  set_text(handle_, ZMQ_CURVE_SECRETKEY, secret_key);
+  set_text(handle_, ZMQ_ZAP_DOMAIN, domain);
+  zmq_setsockopt(handle_, ZMQ_AFFINITY, &kNetworkThread, sizeof kNetworkThread);
+  const bool bound = zmq_bind(handle_, endpoint.c_str()) == 0;
+  const int problem = zmq_errno();
+  const std::uint64_t any_thread = 0;
+  zmq_setsockopt(handle_, ZMQ_AFFINITY, &any_thread, sizeof any_thread);
+  set_int(handle_, ZMQ_CURVE_SERVER, 0);
+  if (bound) return {};
+  return Error{ErrorCode::kUnavailable, "cannot listen on " + endpoint + ": " + zmq_strerror(problem)};
+}
+
+Status Socket::connect_secure(const std::string& endpoint, const Credentials& credentials) {
+  set_network_options();
+  set_text(handle_, ZMQ_CURVE_SERVERKEY, credentials.broker);
+  set_text(handle_, ZMQ_CURVE_PUBLICKEY, credentials.own.public_key);
+  set_text(handle_, ZMQ_CURVE_SECRETKEY, credentials.own.secret_key);
+  if (zmq_connect(handle_, endpoint.c_str()) == 0) return {};
+  return Error{ErrorCode::kUnavailable, "cannot connect to " + endpoint + ": " + zmq_strerror(zmq_errno())};
+}
+
+void Socket::unbind(const std::string& endpoint) {
+  if (zmq_unbind(handle_, endpoint.c_str()) != 0 && zmq_errno() != ENOENT) std::abort();
+}
 
 void Socket::set_linger(std::chrono::milliseconds linger) {
   set_int(handle_, ZMQ_LINGER, static_cast<int>(linger.count()));
@@ -99,7 +165,13 @@ SendStatus Socket::send(std::initializer_list<std::string_view> frames) {
   return SendStatus::kSent;
 }
 
-bool Socket::receive(std::vector<std::string>& frames) {
+bool Socket::receive(std::vector<std::string>& frames) { return receive_from(frames, nullptr); }
+
+bool Socket::receive(std::vector<std::string>& frames, std::string& user) {
+  return receive_from(frames, &user);
+}
+
+bool Socket::receive_from(std::vector<std::string>& frames, std::string* user) {
   frames.clear();
   while (true) {
     zmq_msg_t message;
@@ -113,6 +185,10 @@ bool Socket::receive(std::vector<std::string>& frames) {
     }
     frames.emplace_back(static_cast<const char*>(zmq_msg_data(&message)), zmq_msg_size(&message));
     const bool more = zmq_msg_more(&message) != 0;
+    if (user != nullptr && !more) {  // a ROUTER's first frame is its own and names nobody
+      const char* name = zmq_msg_gets(&message, "User-Id");
+      user->assign(name == nullptr ? "" : name);
+    }
     zmq_msg_close(&message);
     if (!more) return true;
   }
@@ -140,6 +216,36 @@ bool Socket::readable() const {
     if (zmq_errno() != EINTR) std::abort();
   }
   return (events & ZMQ_POLLIN) != 0;
+}
+
+std::string Socket::start_monitor() {
+  constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+  const std::string endpoint = "inproc://monitor-" + random_id();
+  if (zmq_socket_monitor(handle_, endpoint.c_str(), kEvents) != 0) std::abort();
+  return endpoint;
+}
+
+Monitor::Monitor(Context& context, const std::string& started) : pair_(context, Pattern::kPair) {
+  if (!pair_.connect(started)) std::abort();
+}
+
+// Source: zmq_socket_monitor(3): a frame of the event's number (16 bits) and value (32), then the address.
+std::optional<Monitor::Event> Monitor::next() {
+  while (pair_.receive(frames_)) {
+    std::uint16_t number = 0;
+    std::uint32_t value = 0;
+    if (frames_[0].size() < sizeof number + sizeof value) continue;
+    std::memcpy(&number, frames_[0].data(), sizeof number);
+    std::memcpy(&value, frames_[0].data() + sizeof number, sizeof value);
+    if (number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) return Event::kConnected;
+    if (number == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) return Event::kRefused;
+    if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL && value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+      return Event::kPlaintext;
+    if (number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL || number == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+      return Event::kBadHandshake;
+  }
+  return std::nullopt;
 }
 
 std::size_t Poller::add(Socket& socket) {

@@ -7,17 +7,22 @@
 #include <chrono>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "shared/base/result.h"
+#include "shared/bus/keys.h"
 
 namespace answermill::bus {
 
 class Context {
  public:
-  Context();
+  // With a network, its crypto has an I/O thread of its own and never slows the host's own sockets.
+  enum class Reach { kHost, kNetwork };
+
+  explicit Context(Reach reach = Reach::kHost);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -27,13 +32,22 @@ class Context {
   void* handle_;
 };
 
-enum class Pattern { kPush, kPull, kRouter, kDealer, kXpub, kXsub, kSub };
+enum class Pattern { kPush, kPull, kRouter, kDealer, kXpub, kXsub, kSub, kPair };
+
+// What a peer needs to come in over the network.
+struct Credentials {
+  KeyPair own;
+  std::string broker;  // the only broker it will talk to
+};
 
 enum class SendStatus {
   kSent,
   kFull,         // the high-water mark is reached, or nobody is connected
   kUnreachable,  // ROUTER: no such peer any more
 };
+
+// A plain endpoint must not leave the host. Errors: kForbidden, saying what to do instead.
+Status check_within_host(const std::string& endpoint);
 
 class Socket {
  public:
@@ -44,18 +58,32 @@ class Socket {
   Socket(Socket&& other) noexcept;
   Socket& operator=(Socket&&) = delete;
 
-  // Errors: kUnavailable (address in use, bad endpoint), with the endpoint's name.
+  // Within this host: ipc and inproc. Errors: kUnavailable (address in use, bad endpoint), with the
+  // endpoint's name; kForbidden for tcp, which is never unencrypted.
   Status bind(const std::string& endpoint);
   Status connect(const std::string& endpoint);
 
   // Before bind() or connect(): messages that may wait for each peer (10,000 unless set).
   void set_send_queue(int messages);
+
+  // Over the network, encrypted by CURVE. A socket may have host and network endpoints side by side; each
+  // secure one has a ZAP domain of its own. Errors: kUnavailable.
+  Status bind_secure(const std::string& endpoint, const std::string& secret_key, const std::string& domain);
+  Status connect_secure(const std::string& endpoint, const Credentials& credentials);
+  // Stops listening and drops every peer that came in there; takes effect in the background.
+  void unbind(const std::string& endpoint);
+
+  // Begins telling what happens to this socket's connections; the result is for one Monitor.
+  std::string start_monitor();
+
   // How long closing waits for unsent messages (0 unless set).
   void set_linger(std::chrono::milliseconds linger);
 
   SendStatus send(std::initializer_list<std::string_view> frames);
   // Fills `frames` with the next message; false when there is none.
   bool receive(std::vector<std::string>& frames);
+  // The same; `user` becomes who sent it as the ZAP handler named it, empty within the host.
+  bool receive(std::vector<std::string>& frames, std::string& user);
 
   void subscribe(std::string_view topic);    // SUB
   void unsubscribe(std::string_view topic);  // SUB
@@ -67,7 +95,29 @@ class Socket {
   void* handle() const { return handle_; }
 
  private:
+  bool receive_from(std::vector<std::string>& frames, std::string* user);
+  void set_network_options();
+
   void* handle_;
+};
+
+// What happens to a socket's connections, on a thread of its own choice.
+class Monitor {
+ public:
+  enum class Event {
+    kConnected,     // a handshake went through
+    kRefused,       // the other end's ZAP handler said no; ZeroMQ will not try again by itself
+    kPlaintext,     // a peer without encryption where it is demanded
+    kBadHandshake,  // anything else that kept a handshake from its end
+  };
+  Monitor(Context& context, const std::string& started);  // as by Socket::start_monitor()
+
+  Socket& socket() { return pair_; }
+  std::optional<Event> next();  // none: nothing more for now
+
+ private:
+  Socket pair_;
+  std::vector<std::string> frames_;
 };
 
 // What a loop waits for: sockets and plain descriptors, readable or timed out.

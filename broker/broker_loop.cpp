@@ -8,16 +8,19 @@
 #include <filesystem>
 
 #include "broker/blobs/blob_service.h"
+#include "broker/gate/bus_gate.h"
 #include "shared/base/mailbox.h"
 #include "shared/bus/notify.h"
 #include "shared/bus/socket.h"
 #include "shared/log/log.h"
+#include "shared/messages/codec.h"
 
 namespace answermill::broker {
 namespace {
 
 // How many messages one socket may be read in a turn before the others get theirs.
 constexpr int kBurst = 256;
+constexpr std::chrono::milliseconds kDoorRetry{5};
 
 TimePoint present() { return std::chrono::steady_clock::now(); }
 
@@ -32,8 +35,10 @@ UniqueFd stop_signals() {
 
 class Loop : public Output {
  public:
-  Loop(const BrokerOptions& options, Journal& journal)
+  Loop(const BrokerOptions& options, Journal& journal, bus::Refusals& refusals)
       : journal_(journal),
+        refusals_(refusals),
+        context_(options.bus.empty() ? bus::Context::Reach::kHost : bus::Context::Reach::kNetwork),
         jobs_(context_, bus::Pattern::kPull),
         work_(context_, bus::Pattern::kRouter),
         events_(context_, bus::Pattern::kXpub),
@@ -48,7 +53,7 @@ class Loop : public Output {
     if (auto bound = query_.bind(options.query); !bound) return bound;
     if (auto bound = work_.bind(options.work); !bound) return bound;
     worker_events_.send({std::string_view("\x01", 1)});  // everything the workers publish
-    return {};
+    return options.bus.empty() ? Status{} : open_gate(options);
   }
 
   Status recover() {
@@ -71,10 +76,12 @@ class Loop : public Output {
     const auto stop = poller.add_descriptor(signals.get());
     const auto mail = poller.add_descriptor(mailbox_.fd());
     for (auto* socket : {&jobs_, &work_, &events_, &worker_events_, &query_}) poller.add(*socket);
+    const auto keys = gate_ ? poller.add_descriptor(gate_->descriptor()) : stop;
     bus::notify_ready();
     while (!poller.ready(stop)) {
-      poller.wait(core_.next_tick());
+      poller.wait(doors_shut_ ? kDoorRetry : core_.next_tick());
       if (poller.ready(mail)) mailbox_.run_all();
+      if (gate_ && (doors_shut_ || poller.ready(keys))) tend_gate(poller.ready(keys));
       read_work();
       read_worker_events();
       read_jobs();
@@ -91,29 +98,74 @@ class Loop : public Output {
   }
 
   bool send(const std::string& route, std::string frame) override {
-    return work_.send({route, frame}) != bus::SendStatus::kUnreachable;
+    return !route.empty() && work_.send({route, frame}) != bus::SendStatus::kUnreachable;
   }
   void publish(std::string_view topic, std::string frame) override { events_.send({topic, frame}); }
   void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override {
     journal_.append(std::move(ops), ticket);
   }
   bool journal_healthy() const override { return journal_.healthy(); }
+  void refused(bus::Refusal why, std::string_view detail) override { refusals_.note(why, detail, present()); }
+  std::vector<messages::RefusalCount> refusals() const override {
+    std::vector<messages::RefusalCount> counts;
+    for (std::size_t i = 0; i < bus::kRefusals; ++i) {
+      const auto why = static_cast<bus::Refusal>(i);
+      if (const auto count = refusals_.count(why); count > 0)
+        counts.push_back({std::string(bus::to_string(why)), count});
+    }
+    return counts;
+  }
 
  private:
-  void read_work() {
-    for (int i = 0; i < kBurst && work_.receive(frames_); ++i) {
-      if (frames_.size() == 2) core_.on_work_frame(frames_[0], frames_[1], present());
+  Status open_gate(const BrokerOptions& options) {
+    auto gate = BusGate::open(options.bus, options.data, context_,
+                              {{bus::Channel::kJobs, &jobs_},
+                               {bus::Channel::kWork, &work_},
+                               {bus::Channel::kEvents, &events_},
+                               {bus::Channel::kWorkerEvents, &worker_events_},
+                               {bus::Channel::kQuery, &query_}},
+                              refusals_);
+    if (!gate) return gate.error();
+    gate_ = std::move(*gate);
+    return {};
+  }
+
+  void tend_gate(bool keys_changed) {
+    if (keys_changed) {
+      const auto change = gate_->reread(present());
+      if (!change.revoked.empty()) core_.on_peers_dropped(change.revoked, change.dropped, present());
     }
+    doors_shut_ = gate_->reopen(present());
+  }
+
+  // The next message of `count` frames and who sent it; others, and those of keys that may do nothing any
+  // more, are counted and left out. Without a gate everybody is of this host.
+  bool receive(bus::Socket& socket, std::size_t count, int& budget) {
+    while (budget-- > 0 && (gate_ ? socket.receive(frames_, user_) : socket.receive(frames_))) {
+      if (gate_) from_ = gate_->peer(user_);
+      if (from_.roles.empty()) {
+        refused(bus::Refusal::kUnknownKey, "a message of a key that was revoked");
+      } else if (frames_.back().size() > messages::kMaxMessageBytes) {
+        refused(bus::Refusal::kOversize, "a message beyond 8 MB");
+      } else if (frames_.size() != count) {
+        refused(bus::Refusal::kMalformed, "a message with too few or too many frames");
+      } else {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void read_work() {
+    for (int budget = kBurst; receive(work_, 2, budget);)
+      core_.on_work_frame(frames_[0], frames_[1], present(), from_);
   }
   void read_worker_events() {
-    for (int i = 0; i < 4 * kBurst && worker_events_.receive(frames_); ++i) {
-      if (frames_.size() == 2) core_.on_event_frame(frames_[0], frames_[1], present());
-    }
+    for (int budget = 4 * kBurst; receive(worker_events_, 2, budget);)
+      core_.on_event_frame(frames_[0], frames_[1], present(), from_);
   }
   void read_jobs() {
-    for (int i = 0; i < kBurst && jobs_.receive(frames_); ++i) {
-      if (frames_.size() == 1) core_.on_submit_frame(frames_[0], present());
-    }
+    for (int budget = kBurst; receive(jobs_, 1, budget);) core_.on_submit_frame(frames_[0], present());
   }
   void read_subscriptions() {
     for (int i = 0; i < kBurst && events_.receive(frames_); ++i) {
@@ -123,15 +175,16 @@ class Loop : public Output {
     }
   }
   void read_queries() {
-    for (int i = 0; i < kBurst && query_.receive(frames_); ++i) {
-      if (frames_.size() != 2) continue;
-      const std::string answer = core_.on_query_frame(frames_[1]);
+    for (int budget = kBurst; receive(query_, 2, budget);) {
+      const std::string answer = core_.on_query_frame(frames_[1], from_);
       if (!answer.empty()) query_.send({frames_[0], answer});
     }
   }
 
   Journal& journal_;
+  bus::Refusals& refusals_;
   bus::Context context_;
+  std::unique_ptr<BusGate> gate_;  // outlives the sockets it watches
   bus::Socket jobs_;
   bus::Socket work_;
   bus::Socket events_;
@@ -140,6 +193,9 @@ class Loop : public Output {
   Mailbox mailbox_;
   Core core_;
   std::vector<std::string> frames_;
+  std::string user_;
+  bus::Peer from_;
+  bool doors_shut_ = false;
   TimePoint next_tick_{};
 };
 
@@ -150,13 +206,15 @@ Status run_broker(const BrokerOptions& options) {
   std::filesystem::create_directories(options.data);
   auto journal = Journal::open(options.data + "/journal.sqlite");
   if (!journal) return journal.error();
-  Loop loop(options, **journal);
+  bus::Refusals refusals;
+  Loop loop(options, **journal, refusals);
   if (auto bound = loop.bind(options); !bound) return bound;
   if (auto recovered = loop.recover(); !recovered) return recovered;
   std::unique_ptr<BlobService> blobs;
-  if (!options.blobs.empty()) {
-    auto started = BlobService::start(
-        {options.blobs, options.data + "/blobs", static_cast<std::uint64_t>(options.blob_rate)});
+  if (!options.blobs.empty() || !options.bus.empty()) {
+    auto started = BlobService::start({options.blobs, options.data + "/blobs",
+                                       static_cast<std::uint64_t>(options.blob_rate), options.bus,
+                                       options.data, &refusals});
     if (!started) return started.error();
     blobs = std::move(*started);
   }

@@ -20,6 +20,7 @@ struct BrokerOptions {
   std::string query;           // ROUTER: replay
   std::string blobs;           // ROUTER: bytes for workers without the data folder; empty for none
   std::int64_t blob_rate = 0;  // bytes a second, of all transfers together; 0 for no limit
+  std::string bus;             // "tcp://HOST:PORT" for peers from other hosts; empty for none
   CoreConfig core;
 };
 

@@ -24,7 +24,9 @@ int main(int argc, char** argv) {
       .text("blobs-endpoint", &options.blobs, {"ANSWERMILL_BLOBS_ENDPOINT"}, "ENDPOINT",
             "where workers without the data folder fetch documents")
       .integer("blob-rate", &options.blob_rate, 0, std::int64_t{1} << 40, {"ANSWERMILL_BLOB_RATE"}, "BYTES",
-               "most bytes of documents sent to workers in a second; 0 for no limit");
+               "most bytes of documents sent to workers in a second; 0 for no limit")
+      .text("bus-listen", &options.bus, {"ANSWERMILL_BUS_LISTEN"}, "tcp://HOST:PORT",
+            "also listen for other hosts, encrypted, on 18 ports from this one; keys: answermill keys");
   auto& tenants = options.core.tenants;
   std::int64_t in_flight = static_cast<std::int64_t>(tenants.max_in_flight);
   std::int64_t open_jobs = static_cast<std::int64_t>(tenants.max_open_jobs);

@@ -2,12 +2,14 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <future>
 #include <utility>
 #include <vector>
 
 #include "broker/blobs/blob_files.h"
 #include "broker/blobs/blob_sender.h"
+#include "broker/gate/bus_gate.h"
 #include "shared/bus/socket.h"
 #include "shared/log/log.h"
 #include "shared/messages/codec.h"
@@ -23,6 +25,7 @@ constexpr int kAskBurst = 1024;
 constexpr int kChunkBurst = 4;  // then asks and stops are heard again
 constexpr int kNice = 5;        // what moves bytes gives way to what people wait for
 constexpr std::chrono::milliseconds kIdle{2000};
+constexpr std::chrono::milliseconds kDoorRetry{5};
 
 }  // namespace
 
@@ -32,22 +35,44 @@ class BlobService::Loop {
       : mailbox_(mailbox),
         files_(store::BlobStore(options.folder)),
         sender_({.bytes_per_second = options.bytes_per_second}),
+        refusals_(options.refusals),
+        context_(options.bus.empty() ? bus::Context::Reach::kHost : bus::Context::Reach::kNetwork),
         socket_(context_, bus::Pattern::kRouter) {
     socket_.set_send_queue(kSendQueue);
   }
 
-  Status bind(const std::string& endpoint) { return socket_.bind(endpoint); }
+  Status bind(const BlobServiceOptions& options) {
+    if (!options.endpoint.empty()) {
+      if (auto bound = socket_.bind(options.endpoint); !bound) return bound;
+    }
+    if (options.bus.empty()) return {};
+    auto gate = BusGate::open(options.bus, options.data, context_, {{bus::Channel::kBlobs, &socket_}},
+                              *options.refusals);
+    if (!gate) return gate.error();
+    gate_ = std::move(*gate);
+    return {};
+  }
   void stop() { stopping_ = true; }
 
   void run() {
     bus::Poller poller;
     poller.add(socket_);
-    poller.add_descriptor(mailbox_.fd());
+    const auto mail = poller.add_descriptor(mailbox_.fd());
+    const auto keys = gate_ ? poller.add_descriptor(gate_->descriptor()) : mail;
     while (!stopping_) {
-      poller.wait(sender_.idle() ? kIdle : sender_.wait(Clock::now()));
+      const auto wait = sender_.idle() ? kIdle : sender_.wait(Clock::now());
+      poller.wait(doors_shut_ ? std::min(wait, kDoorRetry) : wait);
       mailbox_.run_all();
+      if (gate_ && poller.ready(keys)) gate_->reread(Clock::now());
+      if (gate_ && (doors_shut_ || poller.ready(keys))) doors_shut_ = gate_->reopen(Clock::now());
       int heard = 0;
-      for (; heard < kAskBurst && socket_.receive(frames_); ++heard) on_message();
+      for (; heard < kAskBurst && socket_.receive(frames_, user_); ++heard) {
+        if (gate_ && gate_->peer(user_).roles.empty()) {
+          refusals_->note(bus::Refusal::kUnknownKey, "blobs", Clock::now());
+        } else {
+          on_message();
+        }
+      }
       for (int i = 0; i < kChunkBurst && send_next(); ++i) {
       }
       if (sender_.idle() && heard == 0) files_.close_all();
@@ -108,8 +133,12 @@ class BlobService::Loop {
   Mailbox& mailbox_;
   BlobFiles files_;
   BlobSender sender_;
+  bus::Refusals* refusals_;
   bus::Context context_;
+  std::unique_ptr<BusGate> gate_;  // outlives the socket it watches
   bus::Socket socket_;
+  std::string user_;
+  bool doors_shut_ = false;
   std::vector<std::string> frames_;
   std::string bytes_;
   std::uint64_t sent_bytes_ = 0;
@@ -124,7 +153,7 @@ Result<std::unique_ptr<BlobService>> BlobService::start(const BlobServiceOptions
     (void)::setpriority(PRIO_PROCESS, 0, kNice);  // this thread, and the context's, which it starts
     Loop loop(options, self->mailbox_);
     self->loop_ = &loop;
-    const Status status = loop.bind(options.endpoint);
+    const Status status = loop.bind(options);
     const bool go = status.has_value();
     bound.set_value(status);
     if (go) loop.run();

@@ -23,6 +23,8 @@
 #include "broker/journal/journal.h"
 #include "broker/queue/group_ledger.h"
 #include "broker/queue/ready_queue.h"
+#include "shared/bus/refusals.h"
+#include "shared/bus/role.h"
 #include "shared/messages/events.h"
 #include "shared/messages/journal.h"
 #include "shared/messages/query.h"
@@ -61,6 +63,9 @@ class Output {
   virtual void publish(std::string_view topic, std::string frame) = 0;
   virtual void journal(std::vector<JournalOp> ops, std::uint64_t ticket) = 0;
   virtual bool journal_healthy() const = 0;
+  // A message that was turned away; `detail` names the channel or the rule, never what the peer wrote.
+  virtual void refused(bus::Refusal, std::string_view) {}
+  virtual std::vector<messages::RefusalCount> refusals() const { return {}; }
 };
 
 class Core {
@@ -76,13 +81,17 @@ class Core {
   // After the last row: closes what damaged rows left open.
   void recovered();
 
-  // Each takes the message as it came and the present time.
+  // Each takes the message as it came, the present time, and who sent it (by default this host).
   void on_submit_frame(std::string_view frame, TimePoint now);
-  void on_work_frame(const std::string& route, std::string_view frame, TimePoint now);
-  void on_event_frame(std::string_view topic, std::string_view frame, TimePoint now);
+  void on_work_frame(const std::string& route, std::string_view frame, TimePoint now,
+                     const bus::Peer& from = {});
+  void on_event_frame(std::string_view topic, std::string_view frame, TimePoint now,
+                      const bus::Peer& from = {});
   void on_subscription(std::string_view topic, TimePoint now);
   // The answer, ready to send; empty for a malformed question.
-  std::string on_query_frame(std::string_view frame);
+  std::string on_query_frame(std::string_view frame, const bus::Peer& from = {});
+  // The gate cut off all peers of these roles. Those whose key was revoked are gone; the others will be back.
+  void on_peers_dropped(const std::set<std::string>& revoked, bus::RoleSet roles, TimePoint now);
   void on_committed(std::uint64_t ticket, TimePoint now);
   void on_tick(TimePoint now);
 
@@ -120,8 +129,10 @@ class Core {
     ReadyQueue own;  // routed jobs
     TimePoint heard{};
     bool draining = false;
+    bus::Peer peer;
+    bool away = false;  // from another host and cut off: it may be back before its silence counts
     std::uint32_t free() const {
-      return draining || held.size() >= slots ? 0 : slots - static_cast<std::uint32_t>(held.size());
+      return draining || away || held.size() >= slots ? 0 : slots - static_cast<std::uint32_t>(held.size());
     }
   };
 
@@ -214,7 +225,7 @@ class Core {
   void forget_job(const std::string& id);
 
   // work.cpp
-  void on_hello(const std::string& route, messages::Hello hello, TimePoint now);
+  void on_hello(const std::string& route, messages::Hello hello, TimePoint now, const bus::Peer& from);
   std::uint64_t adopt(Worker& worker, const messages::HeldJob& held, TimePoint now);
   bool may_adopt_unknown(const messages::HeldJob& held, TimePoint now);
   bool is_stale(const Job& job, const Worker& worker, const messages::HeldJob& held) const;
@@ -226,6 +237,12 @@ class Core {
   void lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now);
   void hand_on(const std::deque<std::string>& jobs, TimePoint now);
   void reassign_routes(const std::string& worker, TimePoint now);
+  bool may_greet(const messages::Hello& hello, const bus::Peer& from) const;
+
+  // refusal.cpp
+  void refuse_bytes(std::string_view bytes, std::string_view channel);
+  bool is_writer(const Stream& stream, const bus::Peer& from) const;
+  void cut_off(Worker& worker, TimePoint now);
 
   // outcome.cpp
   void job_done(Job& job, messages::Outcome outcome, Worker& worker, TimePoint now);
@@ -244,7 +261,7 @@ class Core {
   Stream& open_stream(const messages::StreamSpec& spec, bool has_spec, const std::string& tenant,
                       Transition& transition);
   void on_batch(std::string_view topic, const messages::StreamBatch& batch, std::string_view frame,
-                TimePoint now);
+                TimePoint now, const bus::Peer& from);
   void apply_events(Stream& stream, std::uint64_t epoch, const std::vector<messages::StreamEvent>& events);
   bool remember_stream(Job& job);
   void publish_events(const Stream& stream, std::vector<messages::StreamEvent> events);

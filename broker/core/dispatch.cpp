@@ -192,7 +192,11 @@ void Core::lease(Job& job, Worker& worker, TimePoint now) {
   lease.fence = job.fence;
   lease.attachment = job.stored.attachment;
   if (!output_.send(worker.route, encode_frame(WorkKind::kLease, lease))) {
-    lost_.emplace_back(worker.name, "unreachable");
+    if (worker.peer.key.empty()) {
+      lost_.emplace_back(worker.name, "unreachable");
+    } else {
+      cut_off(worker, now);  // should it come back without this lease, the job goes out again
+    }
   }
 }
 

@@ -37,8 +37,7 @@ void Core::on_submit_frame(std::string_view bytes, TimePoint now) {
       return;
     }
   }
-  ++malformed_;
-  log::warn("event=malformed channel=jobs bytes={}", bytes.size());
+  refuse_bytes(bytes, "jobs");
 }
 
 void Core::acknowledge(const std::string& topic, const SubmitAck& ack) {

@@ -82,11 +82,15 @@ void Core::end_lost_streams(TimePoint now) {
 void Core::check_workers(TimePoint now) {
   const std::string probe = encode_frame(WorkKind::kBeatReply, BeatReply{boot_, true, {}});
   std::vector<std::pair<std::string, bool>> lost;
-  for (const auto& [name, worker] : workers_) {
-    if (!output_.send(worker.route, probe)) {
-      lost.emplace_back(name, true);
+  for (auto& [name, worker] : workers_) {
+    if (!worker.away && !output_.send(worker.route, probe)) {
+      if (worker.peer.key.empty()) {
+        lost.emplace_back(name, true);
+      } else {
+        cut_off(worker, now);
+      }
     } else if (now - worker.heard > config_.beat_missing) {
-      lost.emplace_back(name, false);
+      lost.emplace_back(name, worker.away);
     }
   }
   for (const auto& [name, gone] : lost) lose_worker(name, gone, gone ? "unreachable" : "silent", now);
@@ -202,6 +206,7 @@ void Core::publish_fleet(TimePoint now) {
   for (const auto& [id, stream] : streams_) fleet.open_streams += stream.log.finished() ? 0 : 1;
   for (const auto& [id, group] : groups_) fleet.open_groups += group.evict_at == TimePoint::max() ? 1 : 0;
   fleet.journal_ok = output_.journal_healthy();
+  fleet.refused = output_.refusals();
   output_.publish(kFleetTopic, encode_frame(EventKind::kFleet, fleet));
 }
 

@@ -98,25 +98,30 @@ void Core::publish_events(const Stream& stream, std::vector<StreamEvent> events)
                                StreamBatch{stream.log.stream(), stream.log.epoch(), std::move(events)}));
 }
 
-void Core::on_event_frame(std::string_view topic, std::string_view bytes, TimePoint now) {
+void Core::on_event_frame(std::string_view topic, std::string_view bytes, TimePoint now,
+                          const bus::Peer& from) {
   const auto frame = split_frame(bytes);
   if (frame && frame->kind == static_cast<std::uint8_t>(EventKind::kStream)) {
     if (const auto batch = decode<StreamBatch>(frame->body);
         batch && topic_of_stream(batch->stream) == topic) {
-      on_batch(topic, *batch, bytes, now);
+      on_batch(topic, *batch, bytes, now, from);
       return;
     }
   }
-  ++malformed_;
-  log::warn("event=malformed channel=events bytes={}", bytes.size());
+  refuse_bytes(bytes, "events");
 }
 
-void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::string_view frame, TimePoint now) {
+void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::string_view frame, TimePoint now,
+                    const bus::Peer& from) {
   const auto found = streams_.find(batch.stream);
   if (found == streams_.end()) return;
   Stream& stream = found->second;
   if (batch.epoch != stream.log.epoch())
     return;  // a writer that lost its lease, or has not heard of its new one
+  if (!from.key.empty() && !is_writer(stream, from)) {
+    output_.refused(bus::Refusal::kWrongRole, "events of a stream that another key's worker writes");
+    return;
+  }
   bool clean = true;
   std::vector<StreamEvent> fresh;
   for (const auto& event : batch.events) {
@@ -250,11 +255,19 @@ void Core::on_subscription(std::string_view topic, TimePoint now) {
   output_.publish(topic, encode_frame(EventKind::kSnapshot, snapshot));
 }
 
-std::string Core::on_query_frame(std::string_view bytes) {
+std::string Core::on_query_frame(std::string_view bytes, const bus::Peer& from) {
   const auto frame = split_frame(bytes);
-  if (!frame || frame->kind != static_cast<std::uint8_t>(QueryKind::kReplay)) return {};
-  const auto asked = decode<Replay>(frame->body);
-  if (!asked) return {};
+  const auto asked = frame && frame->kind == static_cast<std::uint8_t>(QueryKind::kReplay)
+                         ? decode<Replay>(frame->body)
+                         : Result<Replay>(Error{ErrorCode::kMalformed, {}});
+  if (!asked) {
+    refuse_bytes(bytes, "query");
+    return {};
+  }
+  if (!from.may(bus::Role::kFrontend) && !from.may(bus::Role::kOperator)) {
+    output_.refused(bus::Refusal::kWrongRole, "a question about streams from a worker's key");
+    return {};
+  }
   Replayed replayed{asked->number, false, {}, boot_};
   if (const auto found = streams_.find(asked->stream); found != streams_.end() && !found->second.quiet) {
     const StreamLog& log = found->second.log;

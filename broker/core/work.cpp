@@ -8,14 +8,19 @@ namespace answermill::broker {
 
 using namespace messages;
 
-void Core::on_work_frame(const std::string& route, std::string_view bytes, TimePoint now) {
+void Core::on_work_frame(const std::string& route, std::string_view bytes, TimePoint now,
+                         const bus::Peer& from) {
   const auto frame = split_frame(bytes);
   const auto kind = frame ? static_cast<WorkKind>(frame->kind) : WorkKind{};
   bool understood = false;
   if (kind == WorkKind::kHello) {
     if (auto hello = decode<Hello>(frame->body); hello && !hello->worker.empty() && !hello->stage.empty()) {
       understood = true;
-      on_hello(route, std::move(*hello), now);
+      if (may_greet(*hello, from)) {
+        on_hello(route, std::move(*hello), now, from);
+      } else {
+        output_.refused(bus::Refusal::kWrongRole, "a hello for a stage or worker that is not the key's");
+      }
     }
   } else if (kind == WorkKind::kBeat) {
     if (const auto beat = decode<Beat>(frame->body)) {
@@ -31,10 +36,7 @@ void Core::on_work_frame(const std::string& route, std::string_view bytes, TimeP
     understood = true;
     on_goodbye(route, now);
   }
-  if (!understood) {
-    ++malformed_;
-    log::warn("event=malformed channel=work bytes={}", bytes.size());
-  }
+  if (!understood) refuse_bytes(bytes, "work");
   dispatch(now);
 }
 
@@ -45,7 +47,7 @@ Core::Worker* Core::worker_by_route(const std::string& route) {
   return worker == workers_.end() ? nullptr : &worker->second;
 }
 
-void Core::on_hello(const std::string& route, Hello hello, TimePoint now) {
+void Core::on_hello(const std::string& route, Hello hello, TimePoint now, const bus::Peer& from) {
   Worker& worker = workers_.try_emplace(hello.worker, &tenants_).first->second;
   const bool is_new = worker.name.empty();
   if (!worker.route.empty()) by_route_.erase(worker.route);
@@ -54,6 +56,8 @@ void Core::on_hello(const std::string& route, Hello hello, TimePoint now) {
   worker.slots = std::max<std::uint32_t>(1, hello.slots);
   worker.heard = now;
   worker.draining = false;
+  worker.away = false;
+  worker.peer = from;
   by_route_[route] = worker.name;
 
   Welcome welcome{boot_, static_cast<std::uint32_t>(config_.beat.count()), {}};
@@ -125,6 +129,8 @@ bool Core::is_stale(const Job& job, const Worker& worker, const HeldJob& held) c
 std::uint64_t Core::adopt(Worker& worker, const HeldJob& held, TimePoint now) {
   auto found = jobs_.find(held.spec.id);
   const bool unknown = found == jobs_.end();
+  const std::string& stage = unknown ? held.spec.stage : found->second.stored.spec.stage;
+  if (stage != worker.hello.stage) return 0;
   if (unknown) {
     if (!may_adopt_unknown(held, now)) return 0;
     Transition transition;

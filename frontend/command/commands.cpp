@@ -10,8 +10,10 @@
 #include "frontend/command/client/ingest.h"
 #include "frontend/command/client/lookups.h"
 #include "frontend/command/exit_codes.h"
+#include "frontend/command/fleet/join.h"
 #include "frontend/command/fleet/up.h"
 #include "frontend/command/journal.h"
+#include "frontend/command/keys/keys.h"
 
 namespace answermill::command {
 namespace {
@@ -22,8 +24,10 @@ struct Command {
   int (*main)(int argc, const char* const* argv);
 };
 
-constexpr std::array<Command, 8> kCommands = {{
+constexpr std::array<Command, 10> kCommands = {{
     {"up", "run the whole fleet in the foreground", up_main},
+    {"join", "run workers here for a broker on another host", join_main},
+    {"keys", "make, list or revoke keys of the bus", keys_main},
     {"ingest", "add documents and wait until they are searchable", ingest_main},
     {"ask", "ask a question; the answer streams, sources follow", ask_main},
     {"search", "find passages", search_main},
@@ -54,7 +58,7 @@ std::string overview() {
     text += fmt::format("  {:<12} {}\n", command.name, command.summary);
   text += fmt::format("  {:<12} {}\n\n", "help COMMAND", "explain a command (or: answermill COMMAND --help)");
   text +=
-      "All but up and journal talk to the server at --server URL, ANSWERMILL_SERVER or "
+      "All but up, join, keys and journal talk to the server at --server URL, ANSWERMILL_SERVER or "
       "http://localhost:8000.\n";
   return text + kExitCodesHelp;
 }

@@ -22,7 +22,7 @@ const std::vector<Door>& all_doors() {
     for (const Role role : {Role::kExtract, Role::kEmbed, Role::kIndex, Role::kGenerate}) {
       made.push_back({role, Channel::kWork});
       made.push_back({role, Channel::kWorkerEvents});
-      made.push_back({role, Channel::kQuery});
+      made.push_back({role, Channel::kBlobs});
     }
     made.push_back({Role::kOperator, Channel::kQuery});
     return made;

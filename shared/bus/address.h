@@ -2,7 +2,7 @@
 // of each role, so that a role's peers can be dropped without touching anybody else's.
 //
 //   port + 0…4   frontend: jobs, work, events, worker-events, query
-//   port + 5…7   extract:  work, worker-events, query
+//   port + 5…7   extract:  work, worker-events, blobs
 //   port + 8…10  embed, + 11…13 index, + 14…16 generate: the same three
 //   port + 17    operator: query
 #pragma once
@@ -24,8 +24,8 @@ enum class Channel : std::uint8_t {
   kEvents,        // XPUB: frontends listen
   kWorkerEvents,  // XSUB: workers publish
   kQuery,         // ROUTER: replay
+  kBlobs,         // ROUTER: documents for workers without the data folder
 };
-inline constexpr std::size_t kChannels = 5;
 
 struct Door {
   Role role;

@@ -51,6 +51,13 @@ Result<Dialer> Dialer::from_flags(const std::string& bus, const std::string& key
   return local(endpoints);
 }
 
+std::string Dialer::endpoint(Channel channel) const {
+  const auto found = endpoints_.find(channel);
+  return found == endpoints_.end() ? std::string() : found->second;
+}
+
+void Dialer::disconnect(Socket& socket, Channel channel) const { socket.disconnect(endpoint(channel)); }
+
 Status Dialer::connect(Socket& socket, Channel channel) const {
   const auto endpoint = endpoints_.find(channel);
   if (endpoint == endpoints_.end())

@@ -27,6 +27,8 @@ class Dialer {
 
   bool over_network() const { return credentials_.has_value(); }
   Status connect(Socket& socket, Channel channel) const;
+  void disconnect(Socket& socket, Channel channel) const;
+  std::string endpoint(Channel channel) const;  // empty for none
 
  private:
   Endpoints endpoints_;

@@ -60,9 +60,9 @@ Status check_within_host(const std::string& endpoint) {
   return Error{
       ErrorCode::kForbidden,
       "'" + endpoint +
-          "' would carry the bus unencrypted. Within a host use ipc://PATH. Over the network use --bus "
-          "tcp://HOST:PORT, with --bus-key FILE on every side but the broker's; `answermill keys new` "
-          "makes such a file"};
+          "' would carry the bus unencrypted. Within a host use ipc://PATH. Over the network the broker "
+          "listens with --bus-listen tcp://HOST:PORT, and the others connect with --bus "
+          "tcp://HOST:PORT --bus-key FILE; `answermill keys new` makes such a file"};
 }
 
 Context::Context(Reach reach) : handle_(zmq_ctx_new()) {
@@ -120,6 +120,9 @@ Status Socket::bind_secure(const std::string& endpoint, const std::string& secre
   set_network_options();
   set_int(handle_, kEnforceDomain, 1);
   set_int(handle_, ZMQ_BACKLOG, kBacklog);
+  // What is a little too large is taken, so that it can be counted; what is far too large cuts the peer off.
+  const std::int64_t max_bytes = 2 * messages::kMaxMessageBytes;
+  zmq_setsockopt(handle_, ZMQ_MAXMSGSIZE, &max_bytes, sizeof max_bytes);
   set_int(handle_, ZMQ_CURVE_SERVER, 1);
   set_text(handle_, ZMQ_CURVE_SECRETKEY, secret_key);
   set_text(handle_, ZMQ_ZAP_DOMAIN, domain);
@@ -216,6 +219,11 @@ bool Socket::readable() const {
     if (zmq_errno() != EINTR) std::abort();
   }
   return (events & ZMQ_POLLIN) != 0;
+}
+
+void Socket::disconnect(const std::string& endpoint) {
+  // A connection that ZeroMQ gave up by itself is not there any more.
+  if (zmq_disconnect(handle_, endpoint.c_str()) != 0 && zmq_errno() != ENOENT) std::abort();
 }
 
 std::string Socket::start_monitor() {

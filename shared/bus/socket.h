@@ -73,6 +73,9 @@ class Socket {
   // Stops listening and drops every peer that came in there; takes effect in the background.
   void unbind(const std::string& endpoint);
 
+  // Ends a connection of connect_secure(); what waits to be sent is dropped.
+  void disconnect(const std::string& endpoint);
+
   // Begins telling what happens to this socket's connections; the result is for one Monitor.
   std::string start_monitor();
 

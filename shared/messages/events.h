@@ -83,6 +83,14 @@ struct StageStatus {
   auto tie() { return std::tie(stage, queued, leased, done, failed, quarantined); }
 };
 
+// What the broker turned away since its start; reasons as in shared/bus/refusals.h.
+struct RefusalCount {
+  std::string reason;
+  std::uint64_t count = 0;
+
+  auto tie() { return std::tie(reason, count); }
+};
+
 // The fleet as the broker sees it, every second and at every change of its workers.
 struct FleetStatus {
   std::uint64_t boot = 0;
@@ -92,8 +100,11 @@ struct FleetStatus {
   std::uint64_t open_streams = 0;
   std::uint64_t open_groups = 0;
   bool journal_ok = true;
+  std::vector<RefusalCount> refused;
 
-  auto tie() { return std::tie(boot, uptime_ms, workers, stages, open_streams, open_groups, journal_ok); }
+  auto tie() {
+    return std::tie(boot, uptime_ms, workers, stages, open_streams, open_groups, journal_ok, refused);
+  }
 };
 
 }  // namespace answermill::messages

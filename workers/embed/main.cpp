@@ -12,8 +12,7 @@ using namespace answermill;
 namespace {
 
 struct EmbedConfig {
-  std::string work_endpoint;
-  std::string events_endpoint;
+  runtime::WorkerOptions worker;
   std::string data_folder;
   std::string log_level;
   std::string backend = "builtin";
@@ -28,11 +27,8 @@ struct EmbedConfig {
 
 config::Table table_of(EmbedConfig& values) {
   config::Table table("answermill-embed", "Turns chunks and questions into vectors.");
+  runtime::describe_bus(table, values.worker);
   table
-      .text("work-endpoint", &values.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
-            "the broker's work socket")
-      .text("events-endpoint", &values.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
-            "the broker's event intake")
       .text("data", &values.data_folder, {"ANSWERMILL_DATA_DIR"}, "DIR",
             "data folder of the fleet (not used by this stage)")
       .text("log-level", &values.log_level, {"LOG_LEVEL"}, "LEVEL", "DEBUG, INFO, WARN or ERROR")
@@ -76,10 +72,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (loaded->exit_now) return 0;
-  if (values.work_endpoint.empty() || values.events_endpoint.empty()) {
-    std::fprintf(stderr, "answermill-embed: --work-endpoint and --events-endpoint are needed\n");
-    return 2;
-  }
   if (values.backend != "builtin" && values.backend != "openai") {
     std::fprintf(stderr, "answermill-embed: --backend must be builtin or openai, not %s\n",
                  values.backend.c_str());
@@ -92,5 +84,5 @@ int main(int argc, char** argv) {
   // here.
   const auto slots = values.slots > 0 ? values.slots : (uses_server(values) ? 16 : 2 + 2 * values.threads);
   const auto stage = embed::make_embed_stage(*embedder, static_cast<std::uint32_t>(slots));
-  return runtime::run_worker({values.work_endpoint, values.events_endpoint}, *stage);
+  return runtime::run_worker(values.worker, *stage);
 }

@@ -30,10 +30,7 @@ struct Settings {
 };
 
 void describe(answermill::config::Table& table, Settings& settings) {
-  table.text("work-endpoint", &settings.worker.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
-             "where the broker hands out jobs");
-  table.text("events-endpoint", &settings.worker.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
-             "where the broker takes events");
+  answermill::runtime::describe_bus(table, settings.worker);
   table.text("data", &settings.data, {"ANSWERMILL_DATA_DIR"}, "DIR",
              "data folder of this host, where documents are read directly");
   table.text("blobs-endpoint", &settings.blobs_endpoint, {"ANSWERMILL_BLOBS_ENDPOINT"}, "ENDPOINT",
@@ -82,6 +79,8 @@ int main(int argc, char** argv) {
   answermill::runtime::BlobSourceOptions source;
   source.data = settings.data;
   source.endpoint = settings.blobs_endpoint;
+  source.bus = settings.worker.bus;
+  source.bus_key = settings.worker.bus_key;
   source.cache.folder = settings.blob_cache;
   source.cache.most_bytes = static_cast<std::uint64_t>(settings.blob_cache_bytes);
   source.cache.keep = std::chrono::seconds(settings.blob_cache_seconds);

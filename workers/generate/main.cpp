@@ -11,8 +11,7 @@ using namespace answermill;
 namespace {
 
 struct GenerateConfig {
-  std::string work_endpoint;
-  std::string events_endpoint;
+  runtime::WorkerOptions worker;
   std::string data_folder;
   std::string log_level;
   std::int64_t slots = 256;
@@ -33,11 +32,8 @@ struct GenerateConfig {
 config::Table table_of(GenerateConfig& values) {
   config::Table table("answermill-generate",
                       "Writes the answers, by a model server or by quoting the documents.");
+  runtime::describe_bus(table, values.worker);
   table
-      .text("work-endpoint", &values.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
-            "the broker's work socket")
-      .text("events-endpoint", &values.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
-            "the broker's event intake")
       .text("data", &values.data_folder, {"ANSWERMILL_DATA_DIR"}, "DIR",
             "data folder of the fleet (not used by this stage)")
       .text("log-level", &values.log_level, {"LOG_LEVEL"}, "LEVEL", "DEBUG, INFO, WARN or ERROR")
@@ -102,13 +98,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (loaded->exit_now) return 0;
-  if (values.work_endpoint.empty() || values.events_endpoint.empty()) {
-    std::fprintf(stderr, "answermill-generate: --work-endpoint and --events-endpoint are needed\n");
-    return 2;
-  }
   log::init("generate", values.log_level);
   const auto stage =
       generate::make_generate_stage(model_of(values), static_cast<std::uint32_t>(values.slots));
   log::info("answers by {}", stage->detail());
-  return runtime::run_worker({values.work_endpoint, values.events_endpoint}, *stage);
+  return runtime::run_worker(values.worker, *stage);
 }

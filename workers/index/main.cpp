@@ -16,12 +16,8 @@ int main(int argc, char** argv) {
   std::int64_t slots = 32;
   config::Table table("answermill-index",
                       "Keeps the chunks of documents and finds those that answer a question.");
-  table
-      .text("work-endpoint", &options.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
-            "the broker's work socket")
-      .text("events-endpoint", &options.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
-            "the broker's socket for events")
-      .text("data", &data, {"ANSWERMILL_DATA_DIR"}, "DIR", "the data folder; collections live in DIR/index")
+  runtime::describe_bus(table, options);
+  table.text("data", &data, {"ANSWERMILL_DATA_DIR"}, "DIR", "the data folder; collections live in DIR/index")
       .integer("slots", &slots, 1, 1024, {"ANSWERMILL_INDEX_SLOTS"}, "JOBS", "jobs held at once, 1…1024");
   auto loaded = table.load(argc, argv);
   if (!loaded) {
@@ -29,10 +25,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (loaded->exit_now) return 0;
-  if (options.work_endpoint.empty() || options.events_endpoint.empty()) {
-    std::cerr << "answermill-index: --work-endpoint and --events-endpoint are needed\n";
-    return 2;
-  }
   log::init("index");
   index::IndexConfig config;
   config.root = std::filesystem::path(data) / "index";

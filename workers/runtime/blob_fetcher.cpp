@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "shared/bus/socket.h"
+#include "shared/bus/link.h"
 #include "shared/log/log.h"
 #include "shared/messages/codec.h"
 
@@ -58,14 +58,19 @@ struct BlobFetcher::Transfer {
 
 class BlobFetcher::Loop {
  public:
-  Loop(const BlobFetcherOptions& options, store::BlobCache& cache, Mailbox& mailbox)
-      : options_(options), cache_(cache), mailbox_(mailbox), socket_(context_, bus::Pattern::kDealer) {}
+  Loop(const BlobFetcherOptions& options, bus::Dialer dialer, store::BlobCache& cache, Mailbox& mailbox)
+      : options_(options),
+        cache_(cache),
+        mailbox_(mailbox),
+        dialer_(std::move(dialer)),
+        link_(context_, bus::Pattern::kDealer, dialer_, bus::Channel::kBlobs),
+        socket_(link_.socket()) {}
 
   ~Loop() {
     for (auto& transfer : transfers_) end(transfer, Error{ErrorCode::kCancelled, "the worker is stopping"});
   }
 
-  Status connect() { return socket_.connect(options_.endpoint); }
+  Status connect() { return link_.open(); }
   void stop() { stopping_ = true; }
 
   void run() {
@@ -75,6 +80,7 @@ class BlobFetcher::Loop {
     while (!stopping_) {
       poller.wait(until_next(Clock::now()));
       mailbox_.run_all();
+      link_.tend(Clock::now());
       for (int i = 0; i < kBurst && socket_.receive(frames_); ++i) on_message();
       drive();
     }
@@ -270,7 +276,9 @@ class BlobFetcher::Loop {
   store::BlobCache& cache_;
   Mailbox& mailbox_;
   bus::Context context_;
-  bus::Socket socket_;
+  bus::Dialer dialer_;
+  bus::Link link_;
+  bus::Socket& socket_;
   std::list<Transfer> transfers_;  // the first few are active
   std::vector<std::string> frames_;
   std::uint64_t last_number_ = 0;
@@ -280,19 +288,22 @@ class BlobFetcher::Loop {
 
 Result<std::unique_ptr<BlobFetcher>> BlobFetcher::start(const BlobFetcherOptions& options,
                                                         store::BlobCache& cache) {
+  auto dialer = options.dialer ? Result<bus::Dialer>(*options.dialer)
+                               : bus::Dialer::local({{bus::Channel::kBlobs, options.endpoint}});
+  if (!dialer) return dialer.error();
   std::unique_ptr<BlobFetcher> fetcher(new BlobFetcher);
   std::promise<Status> connected;
   auto outcome = connected.get_future();
-  fetcher->thread_ =
-      std::thread([&cache, options, connected = std::move(connected), self = fetcher.get()]() mutable {
-        (void)::setpriority(PRIO_PROCESS, 0, kNice);  // this thread, and the context's, which it starts
-        Loop loop(options, cache, self->mailbox_);
-        self->loop_ = &loop;
-        const Status status = loop.connect();
-        const bool go = status.has_value();
-        connected.set_value(status);
-        if (go) loop.run();
-      });
+  fetcher->thread_ = std::thread([&cache, options, dialer = std::move(*dialer),
+                                  connected = std::move(connected), self = fetcher.get()]() mutable {
+    (void)::setpriority(PRIO_PROCESS, 0, kNice);  // this thread, and the context's, which it starts
+    Loop loop(options, std::move(dialer), cache, self->mailbox_);
+    self->loop_ = &loop;
+    const Status status = loop.connect();
+    const bool go = status.has_value();
+    connected.set_value(status);
+    if (go) loop.run();
+  });
   if (const Status status = outcome.get(); !status) return status.error();
   return fetcher;
 }

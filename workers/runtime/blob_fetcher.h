@@ -22,13 +22,15 @@
 #include "shared/base/mailbox.h"
 #include "shared/base/result.h"
 #include "shared/base/unix_fd.h"
+#include "shared/bus/dialer.h"
 #include "shared/store/blob_cache.h"
 #include "workers/runtime/blob_receiver.h"
 
 namespace answermill::runtime {
 
 struct BlobFetcherOptions {
-  std::string endpoint;  // the broker's ROUTER for blobs
+  std::string endpoint;               // the broker's ROUTER for blobs, on this host …
+  std::optional<bus::Dialer> dialer;  // … or this way, when it is on another
   BlobReceiverConfig receiver;
   std::size_t most_transfers = 8;             // at once; more wait for their turn
   std::chrono::milliseconds watch_every{20};  // another process's transfer

@@ -71,19 +71,25 @@ class FetchedBlobs : public BlobSource {
 }  // namespace
 
 Result<std::unique_ptr<BlobSource>> make_blob_source(const BlobSourceOptions& options) {
-  if (options.data.empty() && options.endpoint.empty())
+  const bool reaches_broker = !options.endpoint.empty() || !options.bus.empty();
+  if (options.data.empty() && !reaches_broker)
     return Error{ErrorCode::kInvalidArgument,
-                 "documents are read with --data or fetched with --blobs-endpoint"};
+                 "documents are read with --data or fetched with --blobs-endpoint or --bus"};
   std::optional<store::BlobStore> local;
   if (!options.data.empty()) local.emplace(std::filesystem::path(options.data) / "blobs");
   std::unique_ptr<store::BlobCache> cache;
   std::unique_ptr<BlobFetcher> fetcher;
-  if (!options.endpoint.empty()) {
+  if (reaches_broker) {
     auto opened = store::BlobCache::open_folder(options.cache);
     if (!opened) return opened.error();
     cache = std::move(*opened);
     BlobFetcherOptions fetching;
     fetching.endpoint = options.endpoint;
+    if (!options.bus.empty()) {
+      auto dialer = bus::Dialer::remote(options.bus, options.bus_key, bus::Role::kExtract);
+      if (!dialer) return dialer.error();
+      fetching.dialer = std::move(*dialer);
+    }
     auto started = BlobFetcher::start(fetching, *cache);
     if (!started) return started.error();
     fetcher = std::move(*started);

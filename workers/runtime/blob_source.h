@@ -38,6 +38,8 @@ class StoredBlobs : public BlobSource {
 struct BlobSourceOptions {
   std::string data;      // its folder "blobs" is looked at first; empty for none
   std::string endpoint;  // the broker's, for what is not there; empty for none
+  std::string bus;       // instead of the endpoint: "tcp://HOST:PORT" of another host's broker …
+  std::string bus_key;   // … with this key file
   store::BlobCacheOptions cache;
 };
 

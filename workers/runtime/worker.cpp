@@ -6,7 +6,9 @@
 #include <csignal>
 
 #include "shared/base/mailbox.h"
+#include "shared/bus/dialer.h"
 #include "shared/bus/job_consumer.h"
+#include "shared/bus/link.h"
 #include "shared/bus/notify.h"
 #include "shared/bus/socket.h"
 #include "shared/log/log.h"
@@ -43,9 +45,11 @@ int watch_stop_signals() {
 
 class WorkerLoop : public bus::ConsumerOutput {
  public:
-  explicit WorkerLoop(Stage& stage)
-      : work_(context_, bus::Pattern::kDealer),
-        events_(context_, bus::Pattern::kXpub),
+  WorkerLoop(Stage& stage, const bus::Dialer& dialer)
+      : work_link_(context_, bus::Pattern::kDealer, dialer, bus::Channel::kWork),
+        events_link_(context_, bus::Pattern::kXpub, dialer, bus::Channel::kWorkerEvents),
+        work_(work_link_.socket()),
+        events_(events_link_.socket()),
         consumer_(
             {stage.name(), stage.slots(), stage.detail()}, *this, mailbox_,
             [&stage](Job job, std::shared_ptr<JobHandle> handle) {
@@ -55,9 +59,9 @@ class WorkerLoop : public bus::ConsumerOutput {
     work_.set_linger(kGoodbyeLinger);
   }
 
-  Status connect(const WorkerOptions& options) {
-    if (auto connected = events_.connect(options.events_endpoint); !connected) return connected;
-    return work_.connect(options.work_endpoint);
+  Status connect() {
+    if (auto connected = events_link_.open(); !connected) return connected;
+    return work_link_.open();
   }
 
   void run(int stop_descriptor) {
@@ -93,7 +97,10 @@ class WorkerLoop : public bus::ConsumerOutput {
     }
     while (work_.receive(frames_)) consumer_.on_work_frame(frames_[0], Clock::now());
     mailbox_.run_all();
-    consumer_.on_tick(Clock::now());
+    const auto now = Clock::now();
+    events_link_.tend(now);
+    work_link_.tend(now);
+    consumer_.on_tick(now);
   }
 
   void drain() {
@@ -111,8 +118,10 @@ class WorkerLoop : public bus::ConsumerOutput {
   }
 
   bus::Context context_;
-  bus::Socket work_;
-  bus::Socket events_;
+  bus::Link work_link_;
+  bus::Link events_link_;
+  bus::Socket& work_;
+  bus::Socket& events_;
   Mailbox mailbox_;
   bus::JobConsumer consumer_;
   std::vector<std::string> frames_;
@@ -120,12 +129,32 @@ class WorkerLoop : public bus::ConsumerOutput {
 
 }  // namespace
 
+void describe_bus(config::Table& table, WorkerOptions& options) {
+  table
+      .text("work-endpoint", &options.work_endpoint, {"ANSWERMILL_WORK_ENDPOINT"}, "ENDPOINT",
+            "where the broker hands out jobs (ipc)")
+      .text("events-endpoint", &options.events_endpoint, {"ANSWERMILL_EVENTS_ENDPOINT"}, "ENDPOINT",
+            "where the broker takes events (ipc)")
+      .text("bus", &options.bus, {"ANSWERMILL_BUS"}, "tcp://HOST:PORT",
+            "instead of both: the broker of another host")
+      .text("bus-key", &options.bus_key, {"ANSWERMILL_BUS_KEY"}, "FILE",
+            "key to come in with, see answermill keys");
+}
+
 int run_worker(const WorkerOptions& options, Stage& stage) {
   const int stop = watch_stop_signals();
+  const auto role = bus::role_for_stage(stage.name());
+  const auto dialer = bus::Dialer::from_flags(
+      options.bus, options.bus_key, role.value_or(bus::Role::kOperator),
+      {{bus::Channel::kWork, options.work_endpoint}, {bus::Channel::kWorkerEvents, options.events_endpoint}});
+  if (!dialer) {
+    log::error("{}", dialer.error().message);
+    return 2;
+  }
   bool idle = false;
   {
-    WorkerLoop loop(stage);
-    if (auto connected = loop.connect(options); !connected) {
+    WorkerLoop loop(stage, *dialer);
+    if (auto connected = loop.connect(); !connected) {
       log::error("{}", connected.error().message);
       return 1;
     }

@@ -40,6 +40,7 @@ ChildSpec broker(const FleetPlan& plan) {
   words.flag("data", plan.data).flag_unless_empty("config", plan.config);
   add_bus_flags(words, plan);
   words.flag("blobs-endpoint", endpoint(plan, "blobs"));
+  words.flag_unless_empty("bus-listen", plan.bus_listen);
   return {"broker", words.take(), {}, kStopsLast};
 }
 

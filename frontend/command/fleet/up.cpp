@@ -11,13 +11,13 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "frontend/command/exit_codes.h"
 #include "frontend/command/fleet/fleet_plan.h"
 #include "frontend/command/fleet/folders.h"
 #include "frontend/command/fleet/guard.h"
 #include "frontend/command/fleet/listeners.h"
+#include "frontend/command/fleet/preflight.h"
 #include "frontend/command/fleet/readiness.h"
 #include "frontend/command/fleet/supervisor.h"
 #include "frontend/command/fleet/worker_counts.h"
@@ -43,13 +43,6 @@ struct Stand {
   std::string token;
   FleetPlan plan;
 };
-
-Result<std::string> own_folder() {
-  std::error_code problem;
-  const fs::path self = fs::read_symlink("/proc/self/exe", problem);
-  if (problem) return Error{ErrorCode::kInternal, "/proc/self/exe cannot be read"};
-  return self.parent_path().string();
-}
 
 // The page is beside the programs: in the build tree, or as installed.
 std::string find_web_root(const fs::path& programs) {
@@ -86,6 +79,7 @@ Result<Stand> prepare(const UpOptions& options) {
   if (!programs) return programs.error();
   stand.plan.programs = *programs;
   stand.plan.web_root = find_web_root(*programs);
+  stand.plan.bus_listen = options.bus_listen;
   if (!options.config.empty()) stand.plan.config = fs::absolute(options.config).string();
 
   Result<DataFolder> data = take_data_folder(options.data);
@@ -106,33 +100,6 @@ Result<Stand> prepare(const UpOptions& options) {
     stand.plan.token_file = stand.data.path + "/access-token";
   }
   return stand;
-}
-
-// Lets each program read its settings and say what is wrong with them before anything starts.
-Status check_settings(const std::vector<ChildSpec>& fleet) {
-  std::set<std::string> checked;
-  std::string problems;
-  std::string missing;
-  for (const ChildSpec& child : fleet) {
-    const std::string& program = child.command.front();
-    if (!checked.insert(program).second) continue;
-    if (::access(program.c_str(), X_OK) != 0) {
-      missing += fmt::format("{} is missing: is the installation complete?\n", program);
-      continue;
-    }
-    std::vector<std::string> command = child.command;
-    command.emplace_back("--print-config");
-    const Result<Finished> finished = run_to_end(command, child.inherited);
-    if (!finished) return finished.error();
-    if (finished->exit_code != 0) problems += finished->errors;
-  }
-  if (!missing.empty()) {
-    missing.pop_back();
-    return Error{ErrorCode::kInternal, missing};
-  }
-  if (problems.empty()) return {};
-  while (!problems.empty() && problems.back() == '\n') problems.pop_back();
-  return Error{ErrorCode::kInvalidArgument, "the settings do not hold:\n" + problems};
 }
 
 // Best effort: a browser that cannot be opened is no failure of the fleet.
@@ -202,6 +169,8 @@ int up_main(int argc, const char* const* argv) {
       .list("listen", &options.listen, {"ANSWERMILL_LISTEN"}, "HOST:PORT",
             "where to serve; may be repeated; port 0 picks one; beyond loopback a token is required")
       .text("workers", &options.workers, {"ANSWERMILL_WORKERS"}, "LIST", "processes of each stage")
+      .text("bus-listen", &options.bus_listen, {"ANSWERMILL_BUS_LISTEN"}, "tcp://HOST:PORT",
+            "also let workers of other hosts join, encrypted; see answermill keys and answermill join")
       .flag("open", &options.open, {}, "open the page in a browser when it is ready")
       .usage("[flags]",
              "The settings file has a section for each program, [up] [broker] [frontend] [extract] [embed] "

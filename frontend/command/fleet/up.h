@@ -11,6 +11,7 @@ struct UpOptions {
   std::vector<std::string> listen = {"localhost:8000"};
   std::string workers;  // as in parse_worker_counts()
   std::string config;
+  std::string bus_listen;  // "tcp://HOST:PORT"; empty: this host only
   bool open = false;
 };
 

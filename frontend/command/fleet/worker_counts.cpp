@@ -26,8 +26,7 @@ bool may_be_elsewhere(std::string_view stage) { return stage != "index" && stage
 
 }  // namespace
 
-Result<WorkerCounts> parse_worker_counts(std::string_view text) {
-  WorkerCounts counts;
+Result<WorkerCounts> parse_worker_counts(std::string_view text, WorkerCounts counts) {
   std::set<std::string, std::less<>> seen;
   for (const std::string& item : config::split_list(text)) {
     const std::string_view view = item;

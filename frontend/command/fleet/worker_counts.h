@@ -20,9 +20,9 @@ struct WorkerCounts {
 
 inline constexpr int kMostOfOneStage = 64;
 
-// Stages that are not named keep their default; extract, embed and generate may have none here, when others
-// join from elsewhere. Errors: kInvalidArgument, naming what is wrong.
-Result<WorkerCounts> parse_worker_counts(std::string_view text);
+// Stages that are not named keep their count in `counts`; extract, embed and generate may have none here,
+// when others join from elsewhere. Errors: kInvalidArgument, naming what is wrong.
+Result<WorkerCounts> parse_worker_counts(std::string_view text, WorkerCounts counts = {});
 
 std::string to_string(const WorkerCounts& counts);
 

@@ -53,6 +53,10 @@ config::Table server_table(ServerConfig& config) {
             "ENDPOINT", "where the broker takes events in")
       .text("query-endpoint", &config.endpoints.query, {"ANSWERMILL_QUERY_ENDPOINT"}, "ENDPOINT",
             "where the broker replays streams")
+      .text("bus", &config.endpoints.bus, {"ANSWERMILL_BUS"}, "tcp://HOST:PORT",
+            "instead of the endpoints: the broker of another host")
+      .text("bus-key", &config.endpoints.bus_key, {"ANSWERMILL_BUS_KEY"}, "FILE",
+            "key to come in with, see answermill keys")
       .text("web-root", &config.web_root, {"ANSWERMILL_WEB_ROOT"}, "DIR",
             "folder of the page; empty for none")
       .integer("upload-limit", &config.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
@@ -91,13 +95,7 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
       note(fd.error().message);
     }
   }
-  for (const auto& [name, value] : {std::pair{"--jobs-endpoint", &config.endpoints.jobs},
-                                    std::pair{"--work-endpoint", &config.endpoints.work},
-                                    std::pair{"--events-endpoint", &config.endpoints.events},
-                                    std::pair{"--worker-events-endpoint", &config.endpoints.worker_events},
-                                    std::pair{"--query-endpoint", &config.endpoints.query}}) {
-    if (value->empty()) note(std::string(name) + " is required: where the broker is");
-  }
+  if (const auto dialer = dialer_of(config.endpoints); !dialer) note(dialer.error().message);
   edge.access_token = config.access_token;
   if (!config.access_token_file.empty()) {
     auto token = read_token(config.access_token_file);

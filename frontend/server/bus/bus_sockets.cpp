@@ -28,22 +28,25 @@ struct BusSockets::Watch {
   boost::asio::posix::stream_descriptor descriptor;
 };
 
-BusSockets::BusSockets(boost::asio::io_context& loop, const BusEndpoints& endpoints, Handlers handlers)
+BusSockets::BusSockets(boost::asio::io_context& loop, bus::Dialer dialer, Handlers handlers)
     : loop_(loop),
       handlers_(std::move(handlers)),
-      jobs_(context_, bus::Pattern::kPush),
-      work_(context_, bus::Pattern::kDealer),
-      events_(context_, bus::Pattern::kSub),
-      worker_events_(context_, bus::Pattern::kXpub),
-      query_(context_, bus::Pattern::kDealer),
+      dialer_(std::move(dialer)),
+      jobs_link_(context_, bus::Pattern::kPush, dialer_, bus::Channel::kJobs),
+      work_link_(context_, bus::Pattern::kDealer, dialer_, bus::Channel::kWork),
+      events_link_(context_, bus::Pattern::kSub, dialer_, bus::Channel::kEvents),
+      worker_events_link_(context_, bus::Pattern::kXpub, dialer_, bus::Channel::kWorkerEvents),
+      query_link_(context_, bus::Pattern::kDealer, dialer_, bus::Channel::kQuery),
+      jobs_(jobs_link_.socket()),
+      work_(work_link_.socket()),
+      events_(events_link_.socket()),
+      worker_events_(worker_events_link_.socket()),
+      query_(query_link_.socket()),
       alive_(std::make_shared<bool>(true)) {
   work_.set_linger(kGoodbyeLinger);
   jobs_.set_linger(kGoodbyeLinger);
-  need(events_.connect(endpoints.events));
-  need(worker_events_.connect(endpoints.worker_events));
-  need(jobs_.connect(endpoints.jobs));
-  need(query_.connect(endpoints.query));
-  need(work_.connect(endpoints.work));
+  for (auto* link : {&events_link_, &worker_events_link_, &jobs_link_, &query_link_, &work_link_})
+    need(link->open());
   for (const auto* socket : {&work_, &events_, &worker_events_, &query_}) watch(socket->descriptor());
   watch(mailbox_.fd());
   look_soon();
@@ -93,6 +96,11 @@ void BusSockets::look() {
   }
   mailbox_.run_all();
   if (taken > 0) look_soon();  // until all are empty: the descriptors will not tell again
+}
+
+void BusSockets::tend(std::chrono::steady_clock::time_point now) {
+  for (auto* link : {&jobs_link_, &work_link_, &worker_events_link_, &query_link_}) link->tend(now);
+  if (events_link_.tend(now)) handlers_.reconnected();
 }
 
 void BusSockets::send_job(const std::string& frame) {

@@ -12,7 +12,7 @@
 
 #include "frontend/server/bus/frontend_bus.h"
 #include "shared/base/mailbox.h"
-#include "shared/bus/socket.h"
+#include "shared/bus/link.h"
 
 namespace answermill::frontend {
 
@@ -23,9 +23,10 @@ class BusSockets {
     std::function<void(const std::string& frame)> work;
     std::function<void(const std::string& frame)> replayed;
     std::function<void()> relay_subscribed;
+    std::function<void()> reconnected;  // what was published meanwhile is lost
   };
 
-  BusSockets(boost::asio::io_context& loop, const BusEndpoints& endpoints, Handlers handlers);
+  BusSockets(boost::asio::io_context& loop, bus::Dialer dialer, Handlers handlers);
   ~BusSockets();
   BusSockets(const BusSockets&) = delete;
   BusSockets& operator=(const BusSockets&) = delete;
@@ -36,6 +37,7 @@ class BusSockets {
   void publish(std::string_view topic, const std::string& frame);
   void subscribe(std::string_view topic);
   void unsubscribe(std::string_view topic);
+  void tend(std::chrono::steady_clock::time_point now);  // at every tick
 
   Mailbox& mailbox() { return mailbox_; }
 
@@ -49,11 +51,17 @@ class BusSockets {
   boost::asio::io_context& loop_;
   Handlers handlers_;
   bus::Context context_;
-  bus::Socket jobs_;
-  bus::Socket work_;
-  bus::Socket events_;
-  bus::Socket worker_events_;
-  bus::Socket query_;
+  bus::Dialer dialer_;
+  bus::Link jobs_link_;
+  bus::Link work_link_;
+  bus::Link events_link_;
+  bus::Link worker_events_link_;
+  bus::Link query_link_;
+  bus::Socket& jobs_;
+  bus::Socket& work_;
+  bus::Socket& events_;
+  bus::Socket& worker_events_;
+  bus::Socket& query_;
   Mailbox mailbox_;
   std::vector<std::unique_ptr<Watch>> watches_;
   std::vector<std::string> frames_;

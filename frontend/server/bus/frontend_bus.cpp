@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
+#include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
@@ -30,14 +31,15 @@ constexpr std::uint32_t kRecordSlots = 16;
 
 class Bus : public FrontendBus, private bus::ConsumerOutput {
  public:
-  Bus(boost::asio::io_context& loop, const BusEndpoints& endpoints,
+  Bus(boost::asio::io_context& loop, bus::Dialer dialer,
       std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record)
       : reply_topic_(random_id()),
-        sockets_(loop, endpoints,
-                 {[this](const std::string& topic, const std::string& frame) { on_event(topic, frame); },
-                  [this](const std::string& frame) { consumer_.on_work_frame(frame, Clock::now()); },
-                  [this](const std::string& frame) { on_replayed(frame); },
-                  [this] { consumer_.on_relay_subscribed(Clock::now()); }}),
+        sockets_(
+            loop, std::move(dialer),
+            {[this](const std::string& topic, const std::string& frame) { on_event(topic, frame); },
+             [this](const std::string& frame) { consumer_.on_work_frame(frame, Clock::now()); },
+             [this](const std::string& frame) { on_replayed(frame); },
+             [this] { consumer_.on_relay_subscribed(Clock::now()); }, [this] { missed_events_ = true; }}),
         consumer_({"record", kRecordSlots, "catalog"}, *this, sockets_.mailbox(), std::move(record), nullptr),
         timer_(loop) {
     sockets_.subscribe(reply_topic_);
@@ -222,12 +224,14 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
       const bool came_back = last_boot_ != 0;
       last_boot_ = fleet_.boot;
       log::info("event=broker_boot boot={}", last_boot_);
-      if (came_back) refollow();
+      missed_events_ = missed_events_ || came_back;
     }
+    // The status comes over the same socket: by now the topics are subscribed again, the nonces come after.
+    if (std::exchange(missed_events_, false)) refollow();
     for (const auto& watcher : fleet_watchers_) watcher(fleet_);
   }
 
-  // The broker came back: what it has now may differ from what was heard before.
+  // The broker or the connection to it came back: what it has now may differ from what was heard before.
   void refollow() {
     for (const auto& [topic, followers] : topics_) {
       for (const auto& follower : followers) ask_snapshot(topic, *follower.listener);
@@ -236,6 +240,7 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
 
   void tick() {
     const auto now = Clock::now();
+    sockets_.tend(now);
     consumer_.on_tick(now);
     resend_submissions(now);
     resend_replays(now);
@@ -303,15 +308,27 @@ class Bus : public FrontendBus, private bus::ConsumerOutput {
   FleetStatus fleet_;
   std::uint64_t last_boot_ = 0;
   Clock::time_point fleet_heard_{};
+  bool missed_events_ = false;
   std::vector<std::function<void(const FleetStatus&)>> fleet_watchers_;
 };
 
 }  // namespace
 
+Result<bus::Dialer> dialer_of(const BusEndpoints& endpoints) {
+  return bus::Dialer::from_flags(endpoints.bus, endpoints.bus_key, bus::Role::kFrontend,
+                                 {{bus::Channel::kJobs, endpoints.jobs},
+                                  {bus::Channel::kWork, endpoints.work},
+                                  {bus::Channel::kEvents, endpoints.events},
+                                  {bus::Channel::kWorkerEvents, endpoints.worker_events},
+                                  {bus::Channel::kQuery, endpoints.query}});
+}
+
 std::unique_ptr<FrontendBus> make_frontend_bus(
     boost::asio::io_context& loop, const BusEndpoints& endpoints,
     std::function<void(bus::Job, std::shared_ptr<bus::JobHandle>)> record) {
-  return std::make_unique<Bus>(loop, endpoints, std::move(record));
+  auto dialer = dialer_of(endpoints);
+  if (!dialer) throw std::runtime_error(dialer.error().message);
+  return std::make_unique<Bus>(loop, std::move(*dialer), std::move(record));
 }
 
 }  // namespace answermill::frontend

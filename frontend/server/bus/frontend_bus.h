@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "shared/bus/dialer.h"
 #include "shared/bus/job.h"
 #include "shared/messages/events.h"
 #include "shared/messages/jobs.h"
@@ -27,7 +28,12 @@ struct BusEndpoints {
   std::string events;         // broker's XPUB
   std::string worker_events;  // broker's XSUB
   std::string query;          // broker's query ROUTER
+  std::string bus;            // instead of all: "tcp://HOST:PORT" of a broker on another host …
+  std::string bus_key;        // … with this key file
 };
+
+// Errors: kInvalidArgument, kForbidden, kNotFound; each says what to do.
+Result<bus::Dialer> dialer_of(const BusEndpoints& endpoints);
 
 class TopicListener {
  public:

@@ -226,6 +226,8 @@ std::string encode_status(const ServerFacts& facts, const FleetView& fleet,
                        {"busy", worker.busy},
                        {"detail", worker.detail}});
   }
+  Json refused = Json::object();
+  for (const auto& [reason, count] : status.refused) refused[reason] = count;
   return dump(Json{
       {"version", facts.version},
       {"ready", fleet.ready},
@@ -242,6 +244,7 @@ std::string encode_status(const ServerFacts& facts, const FleetView& fleet,
         {"ready", documents.ready},
         {"failed", documents.failed}}},
       {"open_streams", status.open_streams},
+      {"refused", std::move(refused)},
       {"limits", {{"upload_bytes", facts.upload_bytes}, {"question_characters", facts.question_characters}}},
       {"supported", facts.supported}});
 }

@@ -20,8 +20,8 @@ struct BlobServiceOptions {
   std::string endpoint;                // ROUTER: workers of this host ask here; empty for none
   std::string folder;                  // of the blob store
   std::uint64_t bytes_per_second = 0;  // of all transfers together; 0 for no limit
-  std::string bus;                     // "tcp://HOST:PORT" for workers of other hosts; empty for none …
-  std::string data;                    // … whose keys are in this data folder
+  std::string bus = {};                // "tcp://HOST:PORT" for workers of other hosts; empty for none …
+  std::string data = {};               // … whose keys are in this data folder
   bus::Refusals* refusals = nullptr;   // counts whom the gate turns away; needed with `bus`
 };
 

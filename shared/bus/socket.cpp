@@ -132,8 +132,6 @@ Status Socket::bind_secure(const std::string& endpoint, const std::string& secre
   const std::uint64_t any_thread = 0;
   zmq_setsockopt(handle_, ZMQ_AFFINITY, &any_thread, sizeof any_thread);
   set_int(handle_, ZMQ_CURVE_SERVER, 0);
-  // The host's own sockets ask nobody.
-  if (zmq_setsockopt(handle_, ZMQ_ZAP_DOMAIN, nullptr, 0) != 0) std::abort();
   if (bound) return {};
   return Error{ErrorCode::kUnavailable, "cannot listen on " + endpoint + ": " + zmq_strerror(problem)};
 }

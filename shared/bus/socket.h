@@ -67,7 +67,8 @@ class Socket {
   void set_send_queue(int messages);
 
   // Over the network, encrypted by CURVE. A socket may have host and network endpoints side by side; each
-  // secure one has a ZAP domain of its own. Errors: kUnavailable.
+  // secure one has a ZAP domain of its own, which ZeroMQ keeps for what is bound later: bind within the host
+  // first. Errors: kUnavailable.
   Status bind_secure(const std::string& endpoint, const std::string& secret_key, const std::string& domain);
   Status connect_secure(const std::string& endpoint, const Credentials& credentials);
   // Stops listening and drops every peer that came in there; takes effect in the background.

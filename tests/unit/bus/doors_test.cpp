@@ -90,11 +90,15 @@ TEST_F(Doors, LetsAKeyInAtItsOwnDoorAndNamesItOnEveryMessage) {
 
 TEST_F(Doors, TheHostsOwnSocketsNeedNoKey) {
   const std::string endpoint = "ipc://" + testing::TempDir() + "doors-" + random_id();
+  server_.emplace(context_, Pattern::kRouter);
   ASSERT_TRUE(server_->bind(endpoint));
+  extract_door_ = open("extract");
+  const auto one = client(extract_door_, extract_, broker_.public_key);
+  one->send({"from elsewhere"});
   Socket local(context_, Pattern::kDealer);
   ASSERT_TRUE(local.connect(endpoint));
   local.send({"hello"});
-  EXPECT_TRUE(until([&] { return heard("", "hello"); }));
+  EXPECT_TRUE(until([&] { return heard("", "hello") && heard(extract_.public_key, "from elsewhere"); }));
 }
 
 TEST_F(Doors, RefusesStrangersAndWrongDoorsAndCountsThem) {

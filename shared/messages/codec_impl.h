@@ -134,6 +134,8 @@ void pack(std::string& out, const T& value) {
 
 inline constexpr std::uint32_t kMaxItems = 1U << 16U;  // of one array
 inline constexpr int kMaxDepth = 12;                   // of arrays within arrays
+// Of all items of all arrays once they are structs: one byte of a message may stand for hundreds of ours.
+inline constexpr std::size_t kMaxItemBytes = 64U << 20U;
 
 // A place in the bytes. Every take_… returns false, and leaves the place anywhere, when what stands there is
 // something else or does not end.
@@ -154,6 +156,12 @@ class Reader {
   bool take_array(std::uint32_t& size);
   bool take_nil();
   bool take_bool(bool& value);
+  // Room for one more item; false when the message has had its share.
+  bool spend(std::size_t item_bytes) {
+    if (item_bytes > budget_) return false;
+    budget_ -= item_bytes;
+    return true;
+  }
   // Whatever comes: fields that a newer version appended.
   bool skip(int depth);
 
@@ -170,6 +178,7 @@ class Reader {
 
   const unsigned char* at_;
   const unsigned char* end_;
+  std::size_t budget_ = kMaxItemBytes;
 };
 
 template <class T>
@@ -212,7 +221,8 @@ bool unpack(Reader& in, T& value, int depth) {
     value.clear();
     value.reserve(std::min<std::uint32_t>(size, 64));
     for (std::uint32_t i = 0; i < size; ++i) {
-      if (!unpack(in, value.emplace_back(), depth - 1)) return false;
+      if (!in.spend(sizeof(typename T::value_type)) || !unpack(in, value.emplace_back(), depth - 1))
+        return false;
     }
     return true;
   } else if constexpr (IsOptional<T>::value) {

@@ -67,6 +67,29 @@ TEST(Codec, RefusesWrongTypesDepthAndSize) {
 }
 
 // msgpack-c, the reference implementation, reads what we write and writes what we read.
+// 7 MB of empty arrays that would become 500 MB of events.
+TEST(Codec, BoundsWhatAMessageGrowsTo) {
+  constexpr std::size_t kStreams = 100;
+  constexpr std::size_t kEvents = 60'000;
+  std::string state;
+  detail::put_array(state, 5);
+  detail::put_bytes(state, "s");
+  detail::put_unsigned(state, 0);
+  detail::put_unsigned(state, 1);
+  detail::put_bytes(state, "");
+  detail::put_array(state, kEvents);
+  state.append(kEvents, '\x90');
+  std::string snapshot;
+  detail::put_array(snapshot, 3);
+  detail::put_unsigned(snapshot, 1);
+  detail::put_bytes(snapshot, "t");
+  detail::put_array(snapshot, kStreams);
+  for (std::size_t i = 0; i < kStreams; ++i) snapshot += state;
+  ASSERT_LT(snapshot.size(), kMaxMessageBytes);
+  EXPECT_FALSE(decode<Snapshot>(snapshot));
+  EXPECT_TRUE(decode<StreamState>(state));
+}
+
 TEST(Codec, AgreesWithTheReferenceImplementation) {
   std::mt19937_64 random(3);
   for (int i = 0; i < 2000; ++i) {

@@ -98,7 +98,7 @@ void Doorkeeper::answer_all(Socket& zap) {
 std::string Doorkeeper::judge(const std::vector<std::string>& request) {
   const auto now = Refusals::Clock::now();
   const auto role = role_from(request[kDomain]);
-  const std::string key = request.size() > kCredential ? key_text(request[kCredential]) : std::string();
+  std::string key = request.size() > kCredential ? key_text(request[kCredential]) : std::string();
   if (request[kMechanism] != "CURVE" || !role || key.empty()) {
     refusals_.note(Refusal::kPlaintext, "no key was shown", now);
     return {};

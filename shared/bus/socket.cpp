@@ -229,7 +229,7 @@ void Socket::disconnect(const std::string& endpoint) {
 std::string Socket::start_monitor() {
   constexpr int kEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
-  const std::string endpoint = "inproc://monitor-" + random_id();
+  std::string endpoint = "inproc://monitor-" + random_id();
   if (zmq_socket_monitor(handle_, endpoint.c_str(), kEvents) != 0) std::abort();
   return endpoint;
 }

@@ -36,7 +36,7 @@ class Doors : public testing::Test {
     std::random_device random;
     std::uniform_int_distribution<int> ports(10'000, 32'000);
     for (int tries = 0; tries < 100; ++tries) {
-      const std::string endpoint = "tcp://127.0.0.1:" + std::to_string(ports(random));
+      std::string endpoint = "tcp://127.0.0.1:" + std::to_string(ports(random));
       if (server_->bind_secure(endpoint, broker_.secret_key, domain)) return endpoint;
     }
     ADD_FAILURE() << "no free port";

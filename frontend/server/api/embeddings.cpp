@@ -47,9 +47,9 @@ void embed_texts(const AnswerContext& context, const std::vector<std::string>& t
     const std::size_t count = std::min(kTextsOfOneJob, texts.size() - first);
     const auto begin = texts.begin() + static_cast<std::ptrdiff_t>(first);
     messages::EmbedTexts work{{begin, begin + static_cast<std::ptrdiff_t>(count)}, query};
-    context.questions.embed(
-        std::move(work),
-        [parts, job](const Result<messages::EmbeddedTexts>& part) { parts->take(job, part); });
+    context.questions.embed(std::move(work), [parts, job](const Result<messages::EmbeddedTexts>& part) {
+      parts->take(job, part);
+    });
   }
 }
 

@@ -34,7 +34,8 @@ TEST(Commands, HelpInEveryForm) {
   EXPECT_NE(run({"--help"}).out.find("Exit codes:"), std::string::npos);
   EXPECT_EQ(run({"help", "ask"}).out, run({"ask", "--help"}).out);
   EXPECT_NE(run({"--version"}).out.find("answermill "), std::string::npos);
-  for (const char* command : {"up", "ingest", "ask", "search", "documents", "collections", "status", "journal"}) {
+  for (const char* command :
+       {"up", "ingest", "ask", "search", "documents", "collections", "status", "journal"}) {
     EXPECT_EQ(run({"help", command}).exit_code, kExitOk) << command;
     EXPECT_EQ(run({command, "--no-such-flag"}).exit_code, kExitUsage) << command;
   }

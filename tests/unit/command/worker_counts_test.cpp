@@ -24,8 +24,8 @@ TEST(WorkerCounts, RoundTrips) {
 }
 
 TEST(WorkerCounts, NamesWhatIsWrong) {
-  for (const char* text : {"extract", "extract=", "index=0", "frontend=0", "extract=65", "extract=2x", "extract=-1",
-                           "exrtact=2", "broker=1", "embed=1,embed=2", "=2"}) {
+  for (const char* text : {"extract", "extract=", "index=0", "frontend=0", "extract=65", "extract=2x",
+                           "extract=-1", "exrtact=2", "broker=1", "embed=1,embed=2", "=2"}) {
     const auto counts = parse_worker_counts(text);
     ASSERT_FALSE(counts.has_value()) << text;
     EXPECT_EQ(counts.error().code, ErrorCode::kInvalidArgument);

@@ -110,7 +110,7 @@ class Check {
     JournalLedger ledger;
     std::int64_t changed = 0;
     std::map<std::string, std::int64_t> states;
-    const auto read = each_row(database_, which, [&](const SeenRow& row) {
+    auto read = each_row(database_, which, [&](const SeenRow& row) {
       const std::string state = state_of(which, row);
       ++states[!row.intact ? "DAMAGED" : state.empty() ? "NOT READABLE" : state];
       changed += row.intact && !state.empty() ? 0 : 1;
@@ -288,8 +288,8 @@ Status export_all(const std::string& path, std::FILE* out) {
   if (!database) return database.error();
   for (const auto table :
        {JournalTable::kRequest, JournalTable::kGroup, JournalTable::kStream, JournalTable::kJob}) {
-    const auto read = each_row(
-        *database, table, [&](const SeenRow& row) { fmt::print(out, "{}\n", json_of(table, row).str()); });
+    auto read = each_row(*database, table,
+                         [&](const SeenRow& row) { fmt::print(out, "{}\n", json_of(table, row).str()); });
     if (!read) return read;
   }
   auto query = database->prepare("SELECT origin, id, key, value, at FROM damaged ORDER BY rowid");

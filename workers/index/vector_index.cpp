@@ -1,14 +1,13 @@
 #include "workers/index/vector_index.h"
 
 #include <faiss/IndexFlat.h>
-#include <faiss/impl/IDSelector.h>
-#include <faiss/utils/distances.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "workers/index/inner_product.h"
 #include "workers/index/snapshot_file.h"
 
 // Present when the BLAS behind FAISS is OpenBLAS.
@@ -30,17 +29,6 @@ struct VectorIndex::Shelf {
 };
 
 namespace {
-
-// Positions whose document is among the wanted ones.
-struct DocumentSelector final : faiss::IDSelector {
-  DocumentSelector(const std::vector<std::int64_t>& by_position, const DocumentFilter& wanted)
-      : documents(by_position), filter(wanted) {}
-  bool is_member(faiss::Index::idx_t position) const override {
-    return filter.contains(documents[static_cast<std::size_t>(position)]);
-  }
-  const std::vector<std::int64_t>& documents;
-  const DocumentFilter& filter;
-};
 
 constexpr std::string_view kMagic{"AMVECTORS 1\n\0\0\0\0", 16};
 
@@ -114,23 +102,21 @@ std::vector<VectorHit> VectorIndex::search(std::string_view model, std::span<con
                                            std::size_t k, const DocumentFilter* filter) const {
   const Shelf* shelf = find(model, query.size());
   if (shelf == nullptr || k == 0 || shelf->keys.empty()) return {};
-  use_one_thread_for_math();
-  k = std::min(k, shelf->keys.size());
-  std::vector<float> scores(k);
-  std::vector<faiss::Index::idx_t> positions(k);
-  if (filter != nullptr) {
-    DocumentSelector selector(shelf->documents, *filter);
-    faiss::SearchParameters parameters;
-    parameters.sel = &selector;
-    shelf->flat.search(1, query.data(), static_cast<faiss::Index::idx_t>(k), scores.data(), positions.data(),
-                       &parameters);
-  } else {
-    shelf->flat.search(1, query.data(), static_cast<faiss::Index::idx_t>(k), scores.data(), positions.data());
-  }
+  // The k best so far, the worst of them in front.
   std::vector<VectorHit> hits;
-  for (std::size_t i = 0; i < k && positions[i] >= 0; ++i) {
-    hits.push_back({shelf->keys[static_cast<std::size_t>(positions[i])], scores[i]});
+  const auto better = [](const VectorHit& a, const VectorHit& b) { return a.cosine > b.cosine; };
+  for (std::size_t position = 0; position < shelf->keys.size(); ++position) {
+    if (filter != nullptr && !filter->contains(shelf->documents[position])) continue;
+    const float cosine = inner_product(query.data(), shelf->vector(position), query.size());
+    if (hits.size() == k) {
+      if (cosine <= hits.front().cosine) continue;
+      std::pop_heap(hits.begin(), hits.end(), better);
+      hits.pop_back();
+    }
+    hits.push_back({shelf->keys[position], cosine});
+    std::push_heap(hits.begin(), hits.end(), better);
   }
+  std::sort_heap(hits.begin(), hits.end(), better);
   return hits;
 }
 
@@ -142,7 +128,7 @@ std::vector<float> VectorIndex::cosines(std::string_view model, std::span<const 
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto found = places_.find(keys[i]);
     if (found == places_.end() || shelves_[found->second.shelf].get() != shelf) continue;
-    cosines[i] = faiss::fvec_inner_product(query.data(), shelf->vector(found->second.position), query.size());
+    cosines[i] = inner_product(query.data(), shelf->vector(found->second.position), query.size());
   }
   return cosines;
 }
@@ -157,7 +143,7 @@ VectorIndex::Background VectorIndex::background(std::string_view model, std::spa
   double squares = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t position = i * shelf->keys.size() / count;
-    const double cosine = faiss::fvec_inner_product(query.data(), shelf->vector(position), query.size());
+    const double cosine = inner_product(query.data(), shelf->vector(position), query.size());
     sum += cosine;
     squares += cosine * cosine;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "workers/index/word_index.h"
 
@@ -28,6 +29,66 @@ Xapian::Query query_of(std::span<const QueryWord> words) {
     parts.push_back(word.weight == 1 ? any : Xapian::Query(Xapian::Query::OP_SCALE_WEIGHT, any, word.weight));
   }
   return {Xapian::Query::OP_OR, parts.begin(), parts.end()};
+}
+
+struct Wanted {
+  const std::string* term;
+  std::size_t word;
+};
+
+// How often each wanted term (sorted) stands in each document: rows of `keys`, columns of `wanted`. There are
+// two ways to the same numbers. A document's list of terms is one lookup, but compressed, and all of it is
+// unpacked; a term's list of documents is plain, but long in a large collection.
+std::vector<Xapian::termcount> counts_by_document(const Xapian::Database& database,
+                                                  std::span<const Wanted> wanted,
+                                                  std::span<const std::int64_t> keys) {
+  std::vector<Xapian::termcount> counts(keys.size() * wanted.size(), 0);
+  for (std::size_t k = 0; k < keys.size(); ++k) {
+    try {
+      const auto id = static_cast<Xapian::docid>(keys[k]);
+      auto at = database.termlist_begin(id);
+      const auto end = database.termlist_end(id);
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (at != end) at.skip_to(*wanted[i].term);
+        if (at == end) break;
+        if (*at == *wanted[i].term) counts[k * wanted.size() + i] = at.get_wdf();
+      }
+    } catch (const Xapian::DocNotFoundError&) {
+      // Removed meanwhile, or not yet committed here: it matches no word.
+    }
+  }
+  return counts;
+}
+
+std::vector<Xapian::termcount> counts_by_term(const Xapian::Database& database,
+                                              std::span<const Wanted> wanted,
+                                              std::span<const std::int64_t> keys) {
+  std::vector<Xapian::termcount> counts(keys.size() * wanted.size(), 0);
+  std::vector<std::size_t> order(keys.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return keys[a] < keys[b]; });
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    auto at = database.postlist_begin(*wanted[i].term);
+    const auto end = database.postlist_end(*wanted[i].term);
+    for (const std::size_t k : order) {
+      const auto id = static_cast<Xapian::docid>(keys[k]);
+      if (at != end) at.skip_to(id);
+      if (at == end) break;
+      if (*at == id) counts[k * wanted.size() + i] = at.get_wdf();
+    }
+  }
+  return counts;
+}
+
+// A list of documents comes in blocks; passing one costs about as much as unpacking a list of terms.
+bool lists_are_short(const Xapian::Database& database, std::span<const Wanted> wanted,
+                     std::span<const std::int64_t> keys) {
+  constexpr std::size_t kDocumentsInBlock = 700;
+  std::size_t blocks = 0;
+  for (const Wanted& want : wanted) {
+    blocks += std::min(keys.size(), database.get_termfreq(*want.term) / kDocumentsInBlock + 1);
+  }
+  return blocks <= keys.size();
 }
 
 }  // namespace
@@ -118,37 +179,29 @@ Result<std::vector<std::int64_t>> WordReader::search(std::span<const QueryWord> 
 Result<std::vector<WordMatch>> WordReader::match(std::span<const QueryWord> words,
                                                  std::span<const double> rarity,
                                                  std::span<const std::int64_t> keys) {
-  struct Wanted {
-    const std::string* term;
-    std::size_t word;
-  };
   std::vector<Wanted> wanted;
   for (std::size_t i = 0; i < words.size(); ++i) {
     for (const std::string& term : words[i].terms) wanted.push_back({&term, i});
   }
   std::sort(wanted.begin(), wanted.end(), [](const Wanted& a, const Wanted& b) { return *a.term < *b.term; });
   return impl_->retry([&] {
-    const double average = std::max(1.0, impl_->database.get_avlength());
+    const Xapian::Database& database = impl_->database;
+    const double average = std::max(1.0, database.get_avlength());
+    const std::vector<Xapian::termcount> counts = lists_are_short(database, wanted, keys)
+                                                      ? counts_by_term(database, wanted, keys)
+                                                      : counts_by_document(database, wanted, keys);
     std::vector<WordMatch> matches;
-    for (const std::int64_t key : keys) {
-      WordMatch match{key, 0, std::vector<bool>(words.size(), false)};
+    for (std::size_t k = 0; k < keys.size(); ++k) {
+      WordMatch match{keys[k], 0, std::vector<bool>(words.size(), false)};
       std::vector<double> best(words.size(), 0);
-      try {
-        const auto id = static_cast<Xapian::docid>(key);
-        const double length = impl_->database.get_doclength(id) / average;
-        auto at = impl_->database.termlist_begin(id);
-        const auto end = impl_->database.termlist_end(id);
-        for (const Wanted& want : wanted) {
-          if (at != end) at.skip_to(*want.term);
-          if (at == end) break;
-          if (*at != *want.term) continue;
-          const double count = at.get_wdf();
-          match.present[want.word] = true;
-          best[want.word] =
-              std::max(best[want.word], (kK1 + 1) * count / (kK1 * (1 - kB + kB * length) + count));
-        }
-      } catch (const Xapian::DocNotFoundError&) {
-        // Removed meanwhile, or not yet committed here: it matches no word.
+      double length = -1;
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const double count = counts[k * wanted.size() + i];
+        if (count == 0) continue;
+        if (length < 0) length = database.get_doclength(static_cast<Xapian::docid>(keys[k])) / average;
+        const std::size_t word = wanted[i].word;
+        match.present[word] = true;
+        best[word] = std::max(best[word], (kK1 + 1) * count / (kK1 * (1 - kB + kB * length) + count));
       }
       for (std::size_t i = 0; i < words.size(); ++i) match.score += words[i].weight * rarity[i] * best[i];
       matches.push_back(std::move(match));

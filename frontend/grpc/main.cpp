@@ -8,8 +8,10 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "frontend/grpc/frontend_client.h"
 #include "frontend/grpc/service.h"
@@ -26,6 +28,8 @@ struct GrpcConfig {
   std::string frontend = "http://localhost:8000";
   std::string access_token;
   std::string access_token_file;
+  std::string tls_cert;
+  std::string tls_key;
   std::int64_t upload_limit = 2LL * 1024 * 1024 * 1024;
   std::int64_t threads = 256;
   std::string log_level;
@@ -35,12 +39,15 @@ config::Table table_of(GrpcConfig& values) {
   config::Table table("answermill-grpc", "Speaks gRPC for a frontend.");
   table
       .text("listen", &values.listen, {"ANSWERMILL_GRPC_LISTEN"}, "HOST:PORT",
-            "where to listen, without TLS; port 0 picks one")
+            "where to listen; port 0 picks one")
       .text("frontend", &values.frontend, {"ANSWERMILL_URL"}, "URL", "a frontend's address")
       .secret("access-token", &values.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
               "asked of every caller, and shown to the frontend; required beyond loopback")
       .text("access-token-file", &values.access_token_file, {"ANSWERMILL_ACCESS_TOKEN_FILE"}, "FILE",
             "file that holds the access token")
+      .text("tls-cert", &values.tls_cert, {"ANSWERMILL_TLS_CERT"}, "FILE",
+            "certificate chain (PEM): callers are spoken to in TLS")
+      .text("tls-key", &values.tls_key, {"ANSWERMILL_TLS_KEY"}, "FILE", "its private key (PEM)")
       .integer("upload-limit", &values.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
                "largest file that is taken")
       .integer("threads", &values.threads, 4, 4096, {"ANSWERMILL_GRPC_THREADS"}, "N",
@@ -54,10 +61,14 @@ bool is_loopback(const std::string& listen) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
 
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 Status read_token(GrpcConfig& values) {
   if (!values.access_token_file.empty()) {
-    std::ifstream file(values.access_token_file, std::ios::binary);
-    values.access_token.assign(std::istreambuf_iterator<char>(file), {});
+    values.access_token = read_file(values.access_token_file);
     while (!values.access_token.empty() &&
            std::string_view("\r\n ").find(values.access_token.back()) != std::string_view::npos) {
       values.access_token.pop_back();
@@ -74,6 +85,22 @@ Status read_token(GrpcConfig& values) {
   return {};
 }
 
+Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const GrpcConfig& values) {
+  if (values.tls_cert.empty() != values.tls_key.empty()) {
+    return Error{ErrorCode::kInvalidArgument, "--tls-cert and --tls-key: give both or none"};
+  }
+  if (values.tls_cert.empty()) return grpc::InsecureServerCredentials();
+  const grpc::SslServerCredentialsOptions::PemKeyCertPair pair{read_file(values.tls_key),
+                                                               read_file(values.tls_cert)};
+  for (const auto& [bytes, path] :
+       {std::pair(&pair.private_key, &values.tls_key), std::pair(&pair.cert_chain, &values.tls_cert)}) {
+    if (bytes->empty()) return Error{ErrorCode::kInvalidArgument, *path + " cannot be read, or is empty."};
+  }
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs.push_back(pair);
+  return grpc::SslServerCredentials(options);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -84,6 +111,8 @@ int main(int argc, char** argv) {
   if (const auto token = read_token(values); !token) {
     return std::fprintf(stderr, "%s\n", token.error().message.c_str()), 2;
   }
+  const auto secured = credentials(values);
+  if (!secured) return std::fprintf(stderr, "%s\n", secured.error().message.c_str()), 2;
   log::init("grpc", values.log_level);
   // Every thread from here on leaves these to sigwait() below.
   sigset_t stop;
@@ -99,7 +128,8 @@ int main(int argc, char** argv) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(values.listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a port in use is an error, not a half share
+  builder.AddListeningPort(values.listen, *secured, &port);
   builder.SetResourceQuota(grpc::ResourceQuota().SetMaxThreads(static_cast<int>(values.threads)));
   builder.RegisterService(&service);
   const auto server = builder.BuildAndStart();

@@ -2,15 +2,21 @@
 import asyncio
 import hashlib
 import http.client
+import importlib
 import json
 import os
 import random
+import re
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 
+import grpc
 import websockets
 
-from harness import Fleet, ModelServer, sse_events, wait_for
+from harness import ROOT, Fleet, ModelServer, sse_events, wait_for
 
 QUESTION = "What does the harbour shop sell?"
 SSE = {"Accept": "text/event-stream"}
@@ -19,8 +25,8 @@ SSE = {"Accept": "text/event-stream"}
 class Reader:
     """What one client has of an answer: bytes, the last sequence number, and the end when it came."""
 
-    def __init__(self, fleet, stream, dice):
-        self.fleet, self.stream, self.dice = fleet, stream, dice
+    def __init__(self, fleet, calls, stream, dice):
+        self.fleet, self.grpc, self.stream, self.dice = fleet, calls, stream, dice
         self.bytes, self.seq, self.end, self.hops = b"", 0, None, []
 
     def take(self, name, seq, data):
@@ -105,16 +111,74 @@ class Reader:
                         taken += 1
         asyncio.run(run())
 
+    def on_grpc(self, count):
+        events = self.grpc.watch(self.stream, self.seq)
+        for number, event in enumerate(events):
+            name = event.WhichOneof("event")
+            detail = getattr(event, name)
+            if name == "token":
+                self.take(name, event.seq, {"offset": detail.offset, "text": detail.text})
+            elif name == "rewind":
+                self.take(name, event.seq, {"offset": detail.offset})
+            elif name == "end":
+                self.take(detail.status, event.seq, {"sha256": detail.sha256, "length": detail.length})
+            else:
+                self.seq = event.seq
+            if self.end or number >= count:
+                break
+        events.cancel()
+
     def wander(self, deadline):
-        wires = [self.on_sse, self.on_lines, self.on_text, self.on_responses, self.on_state, self.on_socket]
+        wires = [self.on_sse, self.on_lines, self.on_text, self.on_responses, self.on_state, self.on_socket,
+                 self.on_grpc]
         while not self.end:
             assert time.monotonic() < deadline, f"no end on {self.stream}: {self.hops}"
             wire = self.dice.choice(wires)
             try:
                 wire(self.dice.randrange(1, 4))
                 self.hops.append(wire.__name__)
-            except (OSError, EOFError, http.client.HTTPException, websockets.WebSocketException):
+            except (OSError, EOFError, grpc.RpcError, http.client.HTTPException, websockets.WebSocketException):
                 time.sleep(0.05)  # the frontend is being restarted
+
+
+class Calls:
+    """The gRPC service, with its messages made from the contract by protoc."""
+
+    def __init__(self, address):
+        with tempfile.TemporaryDirectory() as folder:
+            contract = ROOT / "frontend/grpc"
+            subprocess.run(["protoc", f"--proto_path={contract}", f"--python_out={folder}", "answermill.proto"],
+                           check=True, cwd=contract)
+            sys.path.insert(0, folder)
+            self.messages = importlib.import_module("answermill_pb2")
+            sys.path.remove(folder)
+        self.channel = grpc.insecure_channel(address)
+
+    def stream(self, call, request):
+        path = f"/answermill.v1.Answermill/{call}"
+        begin = self.channel.unary_stream(path, request_serializer=type(request).SerializeToString,
+                                          response_deserializer=self.messages.AnswerEvent.FromString)
+        return begin(request, timeout=30)
+
+    def ask(self, question):
+        return self.stream("Ask", self.messages.AskRequest(question=question))
+
+    def watch(self, stream, after_seq):
+        return self.stream("Watch", self.messages.WatchRequest(stream=stream, after_seq=after_seq))
+
+
+def grpc_address(fleet):
+    """What the gRPC process says that it listens on."""
+    seen = lambda: re.search(r"grpc\S*.*port=(\d+) listening", fleet.log_text())
+    wait_for(seen, "the gRPC port", 30)
+    return f"127.0.0.1:{seen()[1]}"
+
+
+def begin_on_grpc(calls):
+    events = calls.ask(QUESTION)
+    stream = next(event.started.stream for event in events if event.HasField("started"))
+    events.cancel()
+    return stream
 
 
 def begin_on_http(fleet, path, body, headers=None):
@@ -158,9 +222,11 @@ BEGINNINGS = {
 def test_every_wire_leads_to_the_same_bytes():
     seed = int(os.environ.get("ANSWERMILL_SEED", time.time_ns() % 1_000_000))
     print("seed", seed)
-    with ModelServer() as model, Fleet(env=model.env("slow-10tps")) as fleet:
+    with ModelServer() as model, Fleet(env=model.env("slow-10tps"), args=["--grpc", "127.0.0.1:0"]) as fleet:
+        calls = Calls(grpc_address(fleet))
         fleet.ingest("shop.txt", b"The harbour shop sells lanterns and copper kettles.\n")
-        readers = [Reader(fleet, begin(fleet), random.Random(f"{seed} {name}")) for name, begin in BEGINNINGS.items()]
+        streams = {name: begin(fleet) for name, begin in BEGINNINGS.items()} | {"grpc": begin_on_grpc(calls)}
+        readers = [Reader(fleet, calls, stream, random.Random(f"{seed} {name}")) for name, stream in streams.items()]
         deadline = time.monotonic() + 60
         failures = []
 
@@ -181,7 +247,7 @@ def test_every_wire_leads_to_the_same_bytes():
         hops = sum(len(reader.hops) for reader in readers)
         assert hops >= 100, hops
         assert {wire for reader in readers for wire in reader.hops} == {
-            "on_sse", "on_lines", "on_text", "on_responses", "on_state", "on_socket"}
+            "on_sse", "on_lines", "on_text", "on_responses", "on_state", "on_socket", "on_grpc"}
         whole = {reader.bytes for reader in readers}
         assert len(whole) == 1 and b"token40" in whole.pop()
         for reader in readers:

@@ -36,8 +36,8 @@ def test_model_context_protocol(fleet):
     speak(fleet, "mcp.mjs", "@modelcontextprotocol/sdk")
 
 
-def start_grpc(fleet, **env):
-    process = subprocess.Popen([BIN / "answermill-grpc", "--listen", "127.0.0.1:0", "--frontend", fleet.url.rstrip("/")],
+def start_grpc(fleet, *flags, **env):
+    process = subprocess.Popen([BIN / "answermill-grpc", "--listen", "127.0.0.1:0", "--frontend", fleet.url.rstrip("/"), *flags],
                                env={**os.environ, **env}, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if listening := re.search(r"port=(\d+) listening", line):
@@ -60,6 +60,28 @@ def test_grpc_asks_for_its_token(fleet):
     process, address = start_grpc(fleet, ANSWERMILL_ACCESS_TOKEN="s3cret")
     try:
         speak(fleet, "grpc_token.mjs", "@grpc/grpc-js", address, "s3cret")
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_grpc_in_tls(fleet, tmp_path):
+    grpc = pytest.importorskip("grpc", reason="python3-grpcio is not installed")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext",
+                    "subjectAltName=DNS:localhost"], check=True, stderr=subprocess.DEVNULL)
+    half = subprocess.run([BIN / "answermill-grpc", "--listen", "127.0.0.1:0", "--tls-cert", cert], capture_output=True, timeout=10)
+    assert half.returncode == 2 and b"give both" in half.stderr
+    process, address = start_grpc(fleet, "--tls-cert", cert, "--tls-key", key)
+    try:
+        secure = grpc.ssl_channel_credentials(root_certificates=cert.read_bytes())
+        port = address.rpartition(":")[2]
+        with grpc.secure_channel(f"localhost:{port}", secure) as channel:
+            check = channel.unary_unary("/grpc.health.v1.Health/Check")
+            assert check(b"", timeout=10) == b"\x08\x01"  # field 1: SERVING
+        with grpc.insecure_channel(f"localhost:{port}") as channel, pytest.raises(grpc.RpcError):
+            channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=5)
     finally:
         process.terminate()
         assert process.wait(10) == 0

@@ -63,6 +63,14 @@ ChildSpec frontend(const FleetPlan& plan, int number) {
   return {fmt::format("frontend.{}", number), words.take(), plan.listen_fds, kStopsFirst};
 }
 
+ChildSpec grpc(const FleetPlan& plan) {
+  Words words(plan.programs + "/answermill-grpc");
+  words.flag_unless_empty("config", plan.config);
+  words.flag("listen", plan.grpc_listen).flag("frontend", plan.frontend_url);
+  words.flag_unless_empty("access-token-file", plan.token_file);
+  return {"grpc", words.take(), {}, kStopsFirst};
+}
+
 }  // namespace
 
 std::vector<ChildSpec> plan_fleet(const FleetPlan& plan) {
@@ -76,6 +84,7 @@ std::vector<ChildSpec> plan_fleet(const FleetPlan& plan) {
   add("extract", plan.workers.extract);
   add("generate", plan.workers.generate);
   for (int number = 1; number <= plan.workers.frontend; ++number) fleet.push_back(frontend(plan, number));
+  if (!plan.grpc_listen.empty()) fleet.push_back(grpc(plan));
   return fleet;
 }
 

@@ -10,13 +10,15 @@
 namespace answermill::command {
 
 struct FleetPlan {
-  std::string programs;    // folder of the programs
-  std::string data;        // absolute
-  std::string runtime;     // folder of the sockets
-  std::string web_root;    // empty: no page
-  std::string config;      // absolute path of the settings file; empty for none
-  std::string bus_listen;  // where workers of other hosts come in; empty for none
-  std::string token_file;  // empty: no token is required
+  std::string programs;      // folder of the programs
+  std::string data;          // absolute
+  std::string runtime;       // folder of the sockets
+  std::string web_root;      // empty: no page
+  std::string config;        // absolute path of the settings file; empty for none
+  std::string bus_listen;    // where workers of other hosts come in; empty for none
+  std::string grpc_listen;   // "HOST:PORT"; empty: no gRPC
+  std::string frontend_url;  // where gRPC reaches the frontends
+  std::string token_file;    // empty: no token is required
   std::vector<int> listen_fds;
   std::vector<std::string> allowed_hosts;  // names the frontends answer to beside loopback
   WorkerCounts workers;

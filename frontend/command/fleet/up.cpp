@@ -5,7 +5,6 @@
 #include <spawn.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -40,6 +39,7 @@ struct Stand {
   WorkerCounts workers;
   DataFolder data;
   std::vector<Listener> listeners;
+  bool all_loopback = true;
   std::string token;
   FleetPlan plan;
 };
@@ -62,11 +62,23 @@ Status open_listeners(const UpOptions& options, Stand& stand) {
     if (!listener) return listener.error();
     for (const UniqueFd& socket : listener->sockets) stand.plan.listen_fds.push_back(socket.get());
     const Result<Address> address = parse_address(listen);
+    stand.all_loopback = stand.all_loopback && listener->loopback;
     if (!listener->loopback && address && !address->host.empty()) {
       stand.plan.allowed_hosts.push_back(address->host);
     }
     stand.listeners.push_back(std::move(*listener));
   }
+  stand.plan.frontend_url = stand.listeners.front().probe_url;
+  return {};
+}
+
+// The gRPC process binds for itself: this only says at once what it would say again and again.
+Status check_grpc(const UpOptions& options, Stand& stand) {
+  if (options.grpc_listen.empty()) return {};
+  const Result<Listener> listener = open_listener(options.grpc_listen);
+  if (!listener) return Error{listener.error().code, "--grpc: " + listener.error().message};
+  stand.plan.grpc_listen = options.grpc_listen;
+  stand.all_loopback = stand.all_loopback && listener->loopback;
   return {};
 }
 
@@ -88,12 +100,12 @@ Result<Stand> prepare(const UpOptions& options) {
   stand.plan.data = stand.data.path;
   const Status listening = open_listeners(options, stand);
   if (!listening) return listening.error();
-  const bool all_loopback = std::all_of(stand.listeners.begin(), stand.listeners.end(),
-                                        [](const Listener& listener) { return listener.loopback; });
+  const Status grpc = check_grpc(options, stand);
+  if (!grpc) return grpc.error();
   const char* given_token = std::getenv("ANSWERMILL_ACCESS_TOKEN");
-  if (!all_loopback && given_token != nullptr && *given_token != '\0') {
+  if (!stand.all_loopback && given_token != nullptr && *given_token != '\0') {
     stand.token = given_token;  // the frontends read the same variable
-  } else if (!all_loopback) {
+  } else if (!stand.all_loopback) {
     const Result<std::string> token = access_token(stand.data.path);
     if (!token) return token.error();
     stand.token = *token;
@@ -171,11 +183,13 @@ int up_main(int argc, const char* const* argv) {
       .text("workers", &options.workers, {"ANSWERMILL_WORKERS"}, "LIST", "processes of each stage")
       .text("bus-listen", &options.bus_listen, {"ANSWERMILL_BUS_LISTEN"}, "tcp://HOST:PORT",
             "also let workers of other hosts join, encrypted; see answermill keys and answermill join")
+      .text("grpc", &options.grpc_listen, {"ANSWERMILL_GRPC_LISTEN"}, "HOST:PORT",
+            "also speak gRPC there, as in localhost:8001; beyond loopback a token is required")
       .flag("open", &options.open, {}, "open the page in a browser when it is ready")
       .usage("[flags]",
              "The settings file has a section for each program, [up] [broker] [frontend] [extract] [embed] "
              "[index]\n"
-             "[generate], with the keys its --help shows; keys before the first section are for all.\n"
+             "[generate] [grpc], with the keys its --help shows; keys before the first section are for all.\n"
              "Children get the environment as it is. Exit codes: 0 stopped, 1 failed (port or data folder in "
              "use),\n"
              "2 usage or settings, 130 killed by a second Ctrl-C.\n");

@@ -11,7 +11,8 @@ struct UpOptions {
   std::vector<std::string> listen = {"localhost:8000"};
   std::string workers;  // as in parse_worker_counts()
   std::string config;
-  std::string bus_listen;  // "tcp://HOST:PORT"; empty: this host only
+  std::string bus_listen;   // "tcp://HOST:PORT"; empty: this host only
+  std::string grpc_listen;  // "HOST:PORT"; empty: no gRPC
   bool open = false;
 };
 

@@ -42,6 +42,18 @@ TEST(FleetPlan, WorkersPublishToTheBrokersSubscriber) {
   EXPECT_TRUE(has_pair(*extract, "--data", "/data"));
 }
 
+TEST(FleetPlan, GrpcIsAClientOfAFrontend) {
+  FleetPlan plan = example();
+  plan.grpc_listen = "localhost:8001";
+  plan.frontend_url = "http://127.0.0.1:8000";
+  plan.token_file = "/data/access-token";
+  const auto child = plan_fleet(plan).back();
+  EXPECT_EQ(child.name, "grpc");
+  EXPECT_TRUE(has_pair(child, "--listen", "localhost:8001"));
+  EXPECT_TRUE(has_pair(child, "--frontend", "http://127.0.0.1:8000"));
+  EXPECT_TRUE(has_pair(child, "--access-token-file", "/data/access-token"));
+}
+
 TEST(FleetPlan, FrontendsShareTheSockets) {
   FleetPlan plan = example();
   plan.workers.frontend = 2;

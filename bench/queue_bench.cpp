@@ -39,6 +39,8 @@ struct Figures {
   double jobs_per_second = 0;
   double p50_ms = 0;
   double p99_ms = 0;
+  double syncs_per_second = -1;  // while it went as fast as it could; -1: unknown
+  double cpu_us_per_job = 0;     // of the server alone
 };
 
 std::int64_t now_ns() {
@@ -110,13 +112,15 @@ class Workers {
 class Run {
  public:
   Run(Peer& peer, int workers)
-      : workers_(peer, workers), producer_(peer.producer()), payload_(kPayload, 'x') {
+      : peer_(peer), workers_(peer, workers), producer_(peer.producer()), payload_(kPayload, 'x') {
     for (std::size_t i = 8; i < kPayload; ++i) payload_[i] = static_cast<char>('!' + std::rand() % 90);
   }
 
   // As fast as it goes with kInFlight jobs under way; a slow queue gets fewer of them.
-  double throughput(std::size_t jobs) {
+  void throughput(std::size_t jobs, Figures& figures) {
     const auto begin = Clock::now();
+    const auto syncs = peer_.server().syncs();
+    const auto cpu = peer_.server().cpu();
     const std::size_t first = workers_.completed();
     std::size_t submitted = 0;
     std::size_t confirmed = 0;
@@ -131,11 +135,15 @@ class Run {
     }
     const std::chrono::duration<double> took = Clock::now() - begin;
     workers_.take_latencies();
-    return static_cast<double>(jobs) / took.count();
+    const auto count = static_cast<double>(jobs);
+    figures.jobs_per_second = count / took.count();
+    figures.cpu_us_per_job = static_cast<double>((peer_.server().cpu() - cpu).count()) / count;
+    if (syncs)
+      figures.syncs_per_second = static_cast<double>(*peer_.server().syncs() - *syncs) / took.count();
   }
 
   // One job every 1/rate seconds, whatever the queue does.
-  Figures latency(std::size_t rate, std::size_t jobs) {
+  void latency(std::size_t rate, std::size_t jobs, Figures& figures) {
     const auto begin = Clock::now();
     const std::size_t first = workers_.started();
     for (std::size_t i = 0; i < jobs; ++i) {
@@ -155,7 +163,8 @@ class Run {
       return static_cast<double>(latencies.at(static_cast<std::size_t>(share * (latencies.size() - 1)))) /
              1e6;
     };
-    return {0, at(0.5), at(0.99)};
+    figures.p50_ms = at(0.5);
+    figures.p99_ms = at(0.99);
   }
 
  private:
@@ -165,6 +174,7 @@ class Run {
     producer_->submit(payload_);
   }
 
+  Peer& peer_;
   Workers workers_;
   std::unique_ptr<Producer> producer_;
   std::string payload_;
@@ -178,9 +188,9 @@ Figures measure(const PeerKind& kind, int workers, const Settings& settings) {
   try {
     const auto peer = kind.start(folder);
     Run run(*peer, workers);
-    run.throughput(settings.jobs / 10);  // warms up
-    figures = run.latency(settings.rate, settings.rate * 2);
-    figures.jobs_per_second = run.throughput(settings.jobs);
+    run.throughput(settings.jobs / 10, figures);  // warms up
+    run.latency(settings.rate, settings.rate * 2, figures);
+    run.throughput(settings.jobs, figures);
   } catch (...) {
     fs::remove_all(folder);
     throw;
@@ -207,8 +217,8 @@ int main(int argc, char** argv) {
   const Settings settings = parse(argc, argv);
   fmt::print("{} jobs of {} bytes, {} in flight; latency at {} jobs/s; one disk, {} cores for all\n",
              settings.jobs, kPayload, kInFlight, settings.rate, std::thread::hardware_concurrency());
-  fmt::print("{:<20} {:>7} {:>10} {:>10} {:>10} {:>10}\n", "queue", "workers", "jobs/s", "p50 ms", "p99 ms",
-             "ours/it");
+  fmt::print("{:<20} {:>7} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "queue", "workers", "jobs/s",
+             "p50 ms", "p99 ms", "fsyncs/s", "us cpu/job", "ours/it");
   for (const int workers : {1, 8}) {
     if (settings.workers != 0 && settings.workers != workers) continue;
     double ours = 0;
@@ -222,8 +232,11 @@ int main(int argc, char** argv) {
       try {
         const Figures figures = measure(kind, workers, settings);
         if (ours == 0) ours = figures.jobs_per_second;
-        fmt::print("{:<20} {:>7} {:>10.0f} {:>10.2f} {:>10.2f} {:>10.2f}\n", kind.name, workers,
-                   figures.jobs_per_second, figures.p50_ms, figures.p99_ms, ours / figures.jobs_per_second);
+        const std::string syncs =
+            figures.syncs_per_second < 0 ? "?" : fmt::format("{:.0f}", figures.syncs_per_second);
+        fmt::print("{:<20} {:>7} {:>10.0f} {:>10.2f} {:>10.2f} {:>10} {:>10.1f} {:>10.2f}\n", kind.name,
+                   workers, figures.jobs_per_second, figures.p50_ms, figures.p99_ms, syncs,
+                   figures.cpu_us_per_job, ours / figures.jobs_per_second);
       } catch (const std::exception& error) {
         fmt::print("{:<20} {:>7} failed: {}\n", kind.name, workers, error.what());
       }

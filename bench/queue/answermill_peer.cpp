@@ -138,6 +138,7 @@ class Answermill : public Peer {
   std::unique_ptr<Producer> producer() override {
     return std::make_unique<AnswermillProducer>(endpoints_, durability_);
   }
+  const Child& server() const override { return broker_; }
   std::unique_ptr<Consumer> consumer() override { return std::make_unique<AnswermillConsumer>(endpoints_); }
 
  private:

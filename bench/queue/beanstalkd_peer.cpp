@@ -85,6 +85,7 @@ class Beanstalk : public Peer {
   std::unique_ptr<Producer> producer() override {
     return std::make_unique<BeanstalkProducer>(std::make_unique<Connection>(port_, server_));
   }
+  const Child& server() const override { return server_; }
   std::unique_ptr<Consumer> consumer() override {
     return std::make_unique<BeanstalkConsumer>(std::make_unique<Connection>(port_, server_));
   }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "bench/queue/peer.h"
@@ -57,10 +60,16 @@ int free_port() {
 
 Child::Child(std::vector<std::string> command, const std::string& folder,
              const std::vector<std::string>& environment) {
+  const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) throw PeerError("cannot fork");
-  if (pid_ > 0) return;
+  if (pid_ > 0) {
+    syncs_.begin_in_parent();
+    return;
+  }
   ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);  // it died before the line above
   const int log = ::open((folder + "/log").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
   ::dup2(log, 1);
   ::dup2(log, 2);
@@ -71,6 +80,7 @@ Child::Child(std::vector<std::string> command, const std::string& folder,
   std::vector<char*> words;
   for (auto& word : command) words.push_back(word.data());
   words.push_back(nullptr);
+  syncs_.begin_in_child();
   ::execv(words[0], words.data());
   ::_exit(127);
 }
@@ -78,6 +88,27 @@ Child::Child(std::vector<std::string> command, const std::string& folder,
 bool Child::alive() const {
   if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
   return pid_ > 0;
+}
+
+// Source: proc_pid_stat(5): the process group is field 5, times are fields 14 and 15, behind a name that may
+// hold anything up to the last parenthesis.
+std::chrono::microseconds Child::cpu() const {
+  std::int64_t ticks = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (!std::getline(file, line)) continue;
+    std::istringstream fields(line.substr(line.rfind(')') + 1));
+    std::string skipped;
+    pid_t group = 0;
+    std::int64_t user = 0;
+    std::int64_t system = 0;
+    fields >> skipped >> skipped >> group;
+    for (int i = 6; i <= 13; ++i) fields >> skipped;
+    fields >> user >> system;
+    if (group == pid_) ticks += user + system;
+  }
+  return std::chrono::microseconds(ticks * 1'000'000 / ::sysconf(_SC_CLK_TCK));
 }
 
 Child::~Child() {

@@ -5,10 +5,14 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "bench/queue/sync_counter.h"
 #include "shared/base/unix_fd.h"
 
 namespace answermill::bench {
@@ -19,7 +23,8 @@ std::string find_program(const std::string& name);
 // A port nobody listens on now.
 int free_port();
 
-// Runs until destroyed (SIGTERM, then SIGKILL after 10 s). Output goes to FOLDER/log.
+// Runs until destroyed (SIGTERM, then SIGKILL after 10 s), and never longer than this program. Output goes to
+// FOLDER/log.
 class Child {
  public:
   Child(std::vector<std::string> command, const std::string& folder,
@@ -29,8 +34,13 @@ class Child {
   Child& operator=(const Child&) = delete;
   pid_t pid() const { return pid_; }
   bool alive() const;
+  // Times it synced a file so far, with all it started; none when this machine cannot tell.
+  std::optional<std::uint64_t> syncs() const { return syncs_.count(); }
+  // Processor time so far, of all its threads and of the processes in its group.
+  std::chrono::microseconds cpu() const;
 
  private:
+  SyncCounter syncs_;
   mutable pid_t pid_ = -1;
 };
 

@@ -152,6 +152,7 @@ class JetStream : public Peer {
                         R"("max_ack_pending":100000,"ack_wait":600000000000}})"));
   }
   std::unique_ptr<Producer> producer() override { return std::make_unique<NatsProducer>(port_, server_); }
+  const Child& server() const override { return server_; }
   std::unique_ptr<Consumer> consumer() override {
     return std::make_unique<NatsConsumer>(port_, server_, std::to_string(++consumers_));
   }

@@ -13,6 +13,8 @@
 
 namespace answermill::bench {
 
+class Child;
+
 class PeerError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -44,6 +46,7 @@ class Peer {
   virtual ~Peer() = default;
   virtual std::unique_ptr<Producer> producer() = 0;
   virtual std::unique_ptr<Consumer> consumer() = 0;
+  virtual const Child& server() const = 0;
 };
 
 // One way to have a queue: what it is called, what it promises, and how it is started on an empty folder.

@@ -150,6 +150,7 @@ class RabbitServer : public Peer {
     rabbit.check();
   }
   std::unique_ptr<Producer> producer() override { return std::make_unique<RabbitProducer>(port_); }
+  const Child& server() const override { return server_; }
   std::unique_ptr<Consumer> consumer() override { return std::make_unique<RabbitConsumer>(port_); }
 
  private:

@@ -92,6 +92,7 @@ class Redis : public Peer {
   std::unique_ptr<Producer> producer() override {
     return std::make_unique<RedisProducer>(std::make_unique<Connection>(port_, server_));
   }
+  const Child& server() const override { return server_; }
   std::unique_ptr<Consumer> consumer() override {
     return std::make_unique<RedisConsumer>(std::make_unique<Connection>(port_, server_),
                                            std::to_string(++consumers_));

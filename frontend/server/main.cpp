@@ -22,6 +22,15 @@ void keep_alive(boost::asio::steady_timer& timer) {
   });
 }
 
+// SIGHUP, as often as it comes.
+void reload_on_hangup(boost::asio::signal_set& hangup, answermill::frontend::App& app) {
+  hangup.async_wait([&hangup, &app](const boost::system::error_code& failed, int) {
+    if (failed) return;
+    app.reload();
+    reload_on_hangup(hangup, app);
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -39,6 +48,7 @@ int main(int argc, char** argv) {
 
   boost::asio::io_context io(1);
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
+  boost::asio::signal_set hangup(io, SIGHUP);
   auto app = frontend::App::start(io, config, std::move(*edge));
   if (!app) return log::error("{}", app.error().message), 1;
   signals.async_wait([&](const boost::system::error_code& failed, int) {
@@ -46,6 +56,7 @@ int main(int argc, char** argv) {
     bus::notify_stopping();
     (*app)->stop([&io] { io.stop(); });
   });
+  reload_on_hangup(hangup, **app);
   boost::asio::steady_timer pulse(io);
   bus::notify_ready();
   keep_alive(pulse);

@@ -44,6 +44,8 @@ struct Request {
   std::uint64_t body_file_size = 0;
   std::function<void(std::uint64_t sent)> on_upload;  // bytes of body_file handed to the connection so far
   Timeouts timeouts;
+  std::string ca_file;                 // PEM: whom to believe, instead of the system's authorities
+  bool trust_any_certificate = false;  // only for a server of our own on this host
 };
 
 struct Callbacks {

@@ -37,6 +37,7 @@ class Fleet:
         self.log = Path(self.folder.name) / "log"
         self.process = None
         self.url = None
+        self.urls = []  # one for each --listen, in their order
 
     def __enter__(self):
         self.start()
@@ -57,10 +58,13 @@ class Fleet:
                                         start_new_session=True)
         killer = threading.Timer(PATIENCE, self.process.kill)
         killer.start()
+        self.urls = []
         for line in self.process.stdout:
             if line.startswith("ready "):
-                self.url = line.split()[1]
-                break
+                self.urls.append(line.split()[1])
+                if len(self.urls) == 1 + self.args.count("--listen"):
+                    self.url = self.urls[0]
+                    break
         killer.cancel()
         assert self.url, "the fleet did not become ready:\n" + self.log_text()[-4000:]
         threading.Thread(target=self.process.stdout.read, daemon=True).start()

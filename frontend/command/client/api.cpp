@@ -22,6 +22,7 @@ http::Request Api::request(std::string_view method, const std::string& path) con
   request.url = options_.server + path;
   if (!options_.token.empty()) request.headers.emplace_back("Authorization", "Bearer " + options_.token);
   request.timeouts.connect = kConnectLimit;
+  request.ca_file = options_.ca_file;
   return request;
 }
 

@@ -14,6 +14,8 @@ void bind_client_options(config::Table& table, ClientOptions& options) {
       .secret("token", &options.token, {"ANSWERMILL_TOKEN"}, "access token of a server beyond loopback")
       .text("token-file", &options.token_file, {"ANSWERMILL_TOKEN_FILE"}, "FILE",
             "file that holds the access token")
+      .text("ca-file", &options.ca_file, {"ANSWERMILL_CA_FILE"}, "FILE",
+            "certificate of the server or of its authority, when the system does not know it")
       .flag("json", &options.json, {}, "print JSON, one object per line");
 }
 

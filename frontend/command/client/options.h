@@ -13,6 +13,7 @@ struct ClientOptions {
   std::string server = "http://localhost:8000";
   std::string token;
   std::string token_file;
+  std::string ca_file;
   bool json = false;
 };
 

@@ -17,6 +17,7 @@ struct ChildSpec {
   std::vector<std::string> command;  // program (a path) and its arguments
   std::vector<int> inherited;        // descriptors it gets under the same numbers
   int stop_phase = 0;
+  bool reloads = false;  // on SIGHUP, which ends the others
 };
 
 struct ChildProcess {

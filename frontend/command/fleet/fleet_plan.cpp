@@ -56,18 +56,25 @@ ChildSpec frontend(const FleetPlan& plan, int number) {
   Words words(plan.programs + "/answermill-frontend");
   words.flag("data", plan.data).flag_unless_empty("config", plan.config);
   add_bus_flags(words, plan);
-  words.flag("listen-fds", fmt::format("{}", fmt::join(plan.listen_fds, ",")));
+  words.flag_unless_empty("listen-fds", fmt::format("{}", fmt::join(plan.listen_fds, ",")))
+      .flag_unless_empty("tls-listen-fds", fmt::format("{}", fmt::join(plan.tls_listen_fds, ",")))
+      .flag_unless_empty("tls-cert", plan.tls_cert)
+      .flag_unless_empty("tls-key", plan.tls_key);
   words.flag_unless_empty("web-root", plan.web_root).flag_unless_empty("access-token-file", plan.token_file);
   if (!plan.allowed_hosts.empty())
     words.flag("allowed-hosts", fmt::format("{}", fmt::join(plan.allowed_hosts, ",")));
-  return {fmt::format("frontend.{}", number), words.take(), plan.listen_fds, kStopsFirst};
+  std::vector<int> inherited = plan.listen_fds;
+  inherited.insert(inherited.end(), plan.tls_listen_fds.begin(), plan.tls_listen_fds.end());
+  return {fmt::format("frontend.{}", number), words.take(), std::move(inherited), kStopsFirst, true};
 }
 
 ChildSpec grpc(const FleetPlan& plan) {
   Words words(plan.programs + "/answermill-grpc");
   words.flag_unless_empty("config", plan.config);
   words.flag("listen", plan.grpc_listen).flag("frontend", plan.frontend_url);
-  words.flag_unless_empty("access-token-file", plan.token_file);
+  words.flag_unless_empty("access-token-file", plan.token_file)
+      .flag_unless_empty("tls-cert", plan.tls_cert)
+      .flag_unless_empty("tls-key", plan.tls_key);
   return {"grpc", words.take(), {}, kStopsFirst};
 }
 

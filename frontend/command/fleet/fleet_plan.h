@@ -20,6 +20,9 @@ struct FleetPlan {
   std::string frontend_url;  // where gRPC reaches the frontends
   std::string token_file;    // empty: no token is required
   std::vector<int> listen_fds;
+  std::vector<int> tls_listen_fds;
+  std::string tls_cert;  // absolute paths; empty without TLS
+  std::string tls_key;
   std::vector<std::string> allowed_hosts;  // names the frontends answer to beside loopback
   WorkerCounts workers;
 };

@@ -92,28 +92,32 @@ std::string bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
+std::string_view scheme_of(const Listener& listener) { return listener.tls ? "https" : "http"; }
+
 void name_listener(Listener& listener, const std::string& host, bool has_ipv4) {
   const std::string local = has_ipv4 ? "127.0.0.1" : "[::1]";
   if (is_wildcard(host)) {
     const std::string outside = first_outside_address();
     listener.url_host = outside.empty() ? local : outside;
-    listener.probe_url = fmt::format("http://{}:{}", local, listener.port);
+    listener.probe_url = fmt::format("{}://{}:{}", scheme_of(listener), local, listener.port);
   } else {
     listener.url_host = bracketed(host);
-    listener.probe_url =
-        fmt::format("http://{}:{}", listener.loopback ? local : listener.url_host, listener.port);
-    if (host != "localhost")
-      listener.probe_url = fmt::format("http://{}:{}", listener.url_host, listener.port);
+    listener.probe_url = fmt::format("{}://{}:{}", scheme_of(listener),
+                                     host == "localhost" ? local : listener.url_host, listener.port);
   }
 }
 
 }  // namespace
 
 Result<Address> parse_address(const std::string& listen) {
-  const std::size_t colon = listen.rfind(':');
-  if (colon == std::string::npos) return bad(fmt::format("--listen {}: write HOST:PORT", listen));
+  constexpr std::string_view kTls = "https://";
   Address address;
-  address.host = listen.substr(0, colon);
+  address.tls = listen.rfind(kTls, 0) == 0;
+  const std::size_t begin = address.tls ? kTls.size() : 0;
+  const std::size_t colon = listen.rfind(':');
+  if (colon == std::string::npos || colon < begin)
+    return bad(fmt::format("--listen {}: write HOST:PORT or https://HOST:PORT", listen));
+  address.host = listen.substr(begin, colon - begin);
   if (address.host.size() >= 2 && address.host.front() == '[' && address.host.back() == ']') {
     address.host = address.host.substr(1, address.host.size() - 2);
   } else if (address.host.find(':') != std::string::npos) {
@@ -135,6 +139,7 @@ Result<Listener> open_listener(const std::string& listen) {
   Listener listener;
   listener.given = listen;
   listener.port = address->port;
+  listener.tls = address->tls;
   bool has_ipv4 = false;
   int why = 0;
   for (const int family : {AF_INET, AF_INET6}) {
@@ -164,7 +169,7 @@ Result<Listener> open_listener(const std::string& listen) {
 }
 
 std::string public_url(const Listener& listener, const std::string& token) {
-  const std::string url = fmt::format("http://{}:{}", listener.url_host, listener.port);
+  const std::string url = fmt::format("{}://{}:{}", scheme_of(listener), listener.url_host, listener.port);
   return token.empty() || listener.loopback ? url : fmt::format("{}/?token={}", url, token);
 }
 

@@ -1,5 +1,6 @@
 #include "frontend/command/fleet/supervisor.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
@@ -57,6 +58,8 @@ Supervisor::Supervisor(std::vector<ChildSpec> children, FleetTimes times, Guard&
   }
   const sigset_t set = supervisor_signals();
   signals_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  const UniqueFd terminal(::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+  on_terminal_ = static_cast<bool>(terminal);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what a dying child leaves behind comes to us, not to init
 }
 
@@ -153,12 +156,20 @@ void Supervisor::read_signals() {
   while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGCHLD) {
       children_ended = true;
+    } else if (info.ssi_signo == SIGHUP && !on_terminal_) {
+      pass_hangup();
     } else {
       say(fsm_.stopping() ? "stopping at once" : "stopping (once more to stop at once)");
       act(fsm_.stop(Clock::now()));
     }
   }
   if (children_ended) reap();
+}
+
+void Supervisor::pass_hangup() {
+  for (const Child& child : children_) {
+    if (child.pid > 0 && child.spec.reloads) ::kill(child.pid, SIGHUP);
+  }
 }
 
 int Supervisor::poll_timeout() const {

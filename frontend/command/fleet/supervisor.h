@@ -1,4 +1,5 @@
-// Runs the children of a fleet in the foreground until it is told to stop.
+// Runs the children of a fleet in the foreground until it is told to stop. Without a terminal SIGHUP goes to
+// those that read something again on it.
 //
 // Thread: one, which must stay alive while children live. Signals: SIGINT, SIGTERM, SIGHUP and SIGCHLD must
 // be blocked in the whole process before run(). Owns: the children and their pipes.
@@ -46,6 +47,7 @@ class Supervisor {
   void on_child_gone(std::size_t index, const std::string& how);
   void read_output(Child& child);
   void read_signals();
+  void pass_hangup();
   int poll_timeout() const;
   void turn();
 
@@ -54,6 +56,7 @@ class Supervisor {
   LogSink log_;
   Mailbox mailbox_;
   UniqueFd signals_;
+  bool on_terminal_ = false;  // SIGHUP then means that the terminal has gone
   std::vector<Child> children_;
   std::string own_prefix_;
 };

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <tuple>
 
 #include "frontend/command/exit_codes.h"
 #include "frontend/command/fleet/fleet_plan.h"
@@ -60,7 +61,8 @@ Status open_listeners(const UpOptions& options, Stand& stand) {
   for (const std::string& listen : options.listen) {
     Result<Listener> listener = open_listener(listen);
     if (!listener) return listener.error();
-    for (const UniqueFd& socket : listener->sockets) stand.plan.listen_fds.push_back(socket.get());
+    auto& fds = listener->tls ? stand.plan.tls_listen_fds : stand.plan.listen_fds;
+    for (const UniqueFd& socket : listener->sockets) fds.push_back(socket.get());
     const Result<Address> address = parse_address(listen);
     stand.all_loopback = stand.all_loopback && listener->loopback;
     if (!listener->loopback && address && !address->host.empty()) {
@@ -68,7 +70,6 @@ Status open_listeners(const UpOptions& options, Stand& stand) {
     }
     stand.listeners.push_back(std::move(*listener));
   }
-  stand.plan.frontend_url = stand.listeners.front().probe_url;
   return {};
 }
 
@@ -78,7 +79,34 @@ Status check_grpc(const UpOptions& options, Stand& stand) {
   const Result<Listener> listener = open_listener(options.grpc_listen);
   if (!listener) return Error{listener.error().code, "--grpc: " + listener.error().message};
   stand.plan.grpc_listen = options.grpc_listen;
+  // No certificate is made out to the address that this host reaches the frontends at.
+  const auto plain =
+      std::find_if(stand.listeners.begin(), stand.listeners.end(), [](const auto& one) { return !one.tls; });
+  if (plain == stand.listeners.end()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "--grpc asks the frontends without https: add --listen localhost:PORT"};
+  }
+  stand.plan.frontend_url = plain->probe_url;
   stand.all_loopback = stand.all_loopback && listener->loopback;
+  return {};
+}
+
+// What the frontends would say later, and again after every restart.
+Status take_certificate(const UpOptions& options, Stand& stand) {
+  const bool given = !options.tls_cert.empty() || !options.tls_key.empty();
+  if (stand.plan.tls_listen_fds.empty()) {
+    if (!given) return {};
+    if (stand.plan.grpc_listen.empty())
+      return Error{ErrorCode::kInvalidArgument,
+                   "a certificate is given, but nothing listens on it: --listen https://HOST:PORT"};
+  }
+  for (const auto& [flag, path, target] : {std::tuple("--tls-cert", &options.tls_cert, &stand.plan.tls_cert),
+                                           std::tuple("--tls-key", &options.tls_key, &stand.plan.tls_key)}) {
+    if (path->empty()) return Error{ErrorCode::kInvalidArgument, fmt::format("https:// needs {} FILE", flag)};
+    *target = fs::absolute(*path).string();
+    if (::access(target->c_str(), R_OK) != 0)
+      return Error{ErrorCode::kInvalidArgument, fmt::format("{} {} cannot be read", flag, *path)};
+  }
   return {};
 }
 
@@ -102,6 +130,8 @@ Result<Stand> prepare(const UpOptions& options) {
   if (!listening) return listening.error();
   const Status grpc = check_grpc(options, stand);
   if (!grpc) return grpc.error();
+  const Status certificate = take_certificate(options, stand);
+  if (!certificate) return certificate.error();
   const char* given_token = std::getenv("ANSWERMILL_ACCESS_TOKEN");
   if (!stand.all_loopback && given_token != nullptr && *given_token != '\0') {
     stand.token = given_token;  // the frontends read the same variable
@@ -178,8 +208,11 @@ int up_main(int argc, const char* const* argv) {
   table
       .text("data", &options.data, {"ANSWERMILL_DATA_DIR"}, "DIR",
             "where documents, answers and indexes are kept")
-      .list("listen", &options.listen, {"ANSWERMILL_LISTEN"}, "HOST:PORT",
+      .list("listen", &options.listen, {"ANSWERMILL_LISTEN"}, "[https://]HOST:PORT",
             "where to serve; may be repeated; port 0 picks one; beyond loopback a token is required")
+      .text("tls-cert", &options.tls_cert, {"ANSWERMILL_TLS_CERT"}, "FILE",
+            "certificate for https, PEM with its chain; read again on SIGHUP")
+      .text("tls-key", &options.tls_key, {"ANSWERMILL_TLS_KEY"}, "FILE", "its key, closed to other users")
       .text("workers", &options.workers, {"ANSWERMILL_WORKERS"}, "LIST", "processes of each stage")
       .text("bus-listen", &options.bus_listen, {"ANSWERMILL_BUS_LISTEN"}, "tcp://HOST:PORT",
             "also let workers of other hosts join, encrypted; see answermill keys and answermill join")

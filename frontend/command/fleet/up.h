@@ -13,6 +13,8 @@ struct UpOptions {
   std::string config;
   std::string bus_listen;   // "tcp://HOST:PORT"; empty: this host only
   std::string grpc_listen;  // "HOST:PORT"; empty: no gRPC
+  std::string tls_cert;     // for gRPC and listen entries with https://
+  std::string tls_key;
   bool open = false;
 };
 

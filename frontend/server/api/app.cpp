@@ -140,6 +140,11 @@ Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const Serve
   return std::unique_ptr<App>(new App(std::move(parts)));
 }
 
+void App::reload() {
+  const auto reloaded = parts_->edge.reload_tls();
+  if (!reloaded) log::error("event=reload_failed {}; the old one stays in use", reloaded.error().message);
+}
+
 void App::stop(std::function<void()> done) { parts_->edge.stop(std::move(done)); }
 
 }  // namespace answermill::frontend

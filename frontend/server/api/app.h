@@ -21,6 +21,9 @@ class App {
   // Tells clients to come back later; `done` when nobody is connected any more.
   void stop(std::function<void()> done);
 
+  // Reads again what may change while it runs: the certificate and its key. Logs what is wrong with them.
+  void reload();
+
  private:
   struct Parts;
   explicit App(std::unique_ptr<Parts> parts);

@@ -14,7 +14,7 @@ Result<int> descriptor(const std::string& text) {
   int fd = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fd);
   if (error != std::errc() || end != text.data() + text.size() || fd < 0) {
-    return Error{ErrorCode::kInvalidArgument, "--listen-fds: \"" + text + "\" is not a descriptor's number."};
+    return Error{ErrorCode::kInvalidArgument, "listen-fds: \"" + text + "\" is not a descriptor's number."};
   }
   return fd;
 }
@@ -37,9 +37,13 @@ config::Table server_table(ServerConfig& config) {
   config::Table table("answermill-frontend",
                       "Serves the page, the HTTP API and the WebSocket protocols on one port.");
   table
-      .list("listen", &config.listen, {"ANSWERMILL_LISTEN"}, "HOST:PORT",
+      .list("listen", &config.listen, {"ANSWERMILL_LISTEN"}, "[https://]HOST:PORT",
             "where to listen; port 0 picks one (default localhost:8000)")
       .list("listen-fds", &config.listen_fds, {}, "FD", "listening sockets handed over by a supervisor")
+      .list("tls-listen-fds", &config.tls_listen_fds, {}, "FD", "those of them that speak TLS")
+      .text("tls-cert", &config.tls_cert, {"ANSWERMILL_TLS_CERT"}, "FILE",
+            "certificate for https, PEM with its chain; read again on SIGHUP")
+      .text("tls-key", &config.tls_key, {"ANSWERMILL_TLS_KEY"}, "FILE", "its key, closed to other users")
       .flag("reuse-port", &config.reuse_port, {"ANSWERMILL_REUSE_PORT"},
             "share the port with other frontends")
       .text("data", &config.data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of the catalog and the blobs")
@@ -87,14 +91,18 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
   EdgeConfig edge;
   std::string problems;
   const auto note = [&problems](const std::string& problem) { problems += problem + "\n"; };
-  for (const auto& text : config.listen_fds) {
-    const auto fd = descriptor(text);
-    if (fd) {
-      edge.listen_fds.push_back(*fd);
-    } else {
-      note(fd.error().message);
+  const auto take_descriptors = [&note](const std::vector<std::string>& given, std::vector<int>& fds) {
+    for (const auto& text : given) {
+      const auto fd = descriptor(text);
+      if (fd) {
+        fds.push_back(*fd);
+      } else {
+        note(fd.error().message);
+      }
     }
-  }
+  };
+  take_descriptors(config.listen_fds, edge.listen_fds);
+  take_descriptors(config.tls_listen_fds, edge.tls_listen_fds);
   if (const auto dialer = dialer_of(config.endpoints); !dialer) note(dialer.error().message);
   edge.access_token = config.access_token;
   if (!config.access_token_file.empty()) {
@@ -106,9 +114,13 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
     }
   }
   if (!problems.empty()) return Error{ErrorCode::kInvalidArgument, problems.substr(0, problems.size() - 1)};
-  for (const int fd : systemd_listen_fds()) edge.listen_fds.push_back(fd);
+  const SystemdSockets inherited = systemd_sockets();
+  edge.listen_fds.insert(edge.listen_fds.end(), inherited.plain.begin(), inherited.plain.end());
+  edge.tls_listen_fds.insert(edge.tls_listen_fds.end(), inherited.tls.begin(), inherited.tls.end());
+  edge.tls = {config.tls_cert, config.tls_key};
   edge.listen = config.listen;
-  if (edge.listen.empty() && edge.listen_fds.empty()) edge.listen.emplace_back(kDefaultListen);
+  if (edge.listen.empty() && edge.listen_fds.empty() && edge.tls_listen_fds.empty())
+    edge.listen.emplace_back(kDefaultListen);
   edge.reuse_port = config.reuse_port;
   edge.allowed_hosts = config.allowed_hosts;
   edge.allowed_origins = config.allowed_origins;

@@ -15,6 +15,9 @@ namespace answermill::frontend {
 struct ServerConfig {
   std::vector<std::string> listen;
   std::vector<std::string> listen_fds;
+  std::vector<std::string> tls_listen_fds;
+  std::string tls_cert;
+  std::string tls_key;
   bool reuse_port = false;
   std::string data = "./answermill-data";
   BusEndpoints endpoints;

@@ -35,7 +35,11 @@ std::string text_of(const sockaddr_storage& address) {
 }
 
 // Nothing is parsed for a connection beyond the limit; it is told and let go.
-void turn_away(int fd) {
+void turn_away(int fd, const ListenScope& scope) {
+  if (scope.tls) {  // a handshake is what it shall not cost
+    ::close(fd);
+    return;
+  }
   const std::string body = error_json(503, "The server has as many connections as it allows.");
   AnswerHead head;
   head.status = 503;
@@ -97,7 +101,7 @@ void Acceptor::accept_some() {
 }
 
 void Acceptor::admit_socket(int fd) {
-  if (context_->peers.size() >= context_->config.limits.connections) return turn_away(fd);
+  if (context_->peers.size() >= context_->config.limits.connections) return turn_away(fd, scope_);
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {

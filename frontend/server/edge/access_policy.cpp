@@ -102,12 +102,14 @@ bool AccessPolicy::host_allowed(std::string_view host, const ListenScope& scope)
   return scope.wildcard && (is_ip_literal(name) || name == machine_name());
 }
 
-bool AccessPolicy::origin_allowed(std::string_view origin, std::string_view host) const {
+bool AccessPolicy::origin_allowed(std::string_view origin, std::string_view host,
+                                  const ListenScope& scope) const {
   if (origin.empty()) return true;
   const std::string value = lower(origin);
   if (contains(origins_, value) || !sharing_with(origin).empty()) return true;
   const std::string authority = lower(host);
-  return !authority.empty() && (value == "http://" + authority || value == "https://" + authority);
+  if (authority.empty()) return false;
+  return value == "https://" + authority || (!scope.tls && value == "http://" + authority);
 }
 
 void AccessPolicy::share_with(std::string_view origin) {

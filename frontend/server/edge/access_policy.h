@@ -16,6 +16,7 @@ namespace answermill::frontend {
 struct ListenScope {
   bool loopback = true;
   bool wildcard = false;  // 0.0.0.0 or [::]: any of this machine's addresses
+  bool tls = false;
 };
 
 inline constexpr std::string_view kTokenCookie = "answermill_token";
@@ -31,7 +32,8 @@ class AccessPolicy {
   bool host_allowed(std::string_view host, const ListenScope& scope) const;
 
   // An absent Origin (empty) is allowed: browsers always send it where it matters.
-  bool origin_allowed(std::string_view origin, std::string_view host) const;
+  // Through TLS our own pages come by https only; else a proxy before us may have spoken it.
+  bool origin_allowed(std::string_view origin, std::string_view host, const ListenScope& scope = {}) const;
 
   // Pages of this origin may call us and read the answers (CORS): "https://example.org", or "*" for any.
   void share_with(std::string_view origin);

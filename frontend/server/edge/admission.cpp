@@ -57,7 +57,7 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
     return {403, "This server is no proxy."};
   }
   const bool reads = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
-  if ((!reads || arrival.upgrade) && !policy.origin_allowed(request.header("origin"), host)) {
+  if ((!reads || arrival.upgrade) && !policy.origin_allowed(request.header("origin"), host, arrival.scope)) {
     return {403,
             "A page of another origin may not do this. Allow it with --allowed-origins URL, or "
             "--cors-origins URL."};
@@ -71,10 +71,10 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
   return {};
 }
 
-std::string token_cookie(std::string_view token) {
+std::string token_cookie(std::string_view token, const ListenScope& scope) {
   constexpr int kDays = 30;
-  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict", kTokenCookie, token,
-                     kDays * 86'400);
+  return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{}", kTokenCookie, token,
+                     kDays * 86'400, scope.tls ? "; Secure" : "");
 }
 
 bool wants_html(const Request& request) {

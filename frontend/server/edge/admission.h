@@ -28,7 +28,7 @@ Headers preflight_headers(const Request& request, std::string_view methods);
 Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival& arrival);
 
 // The Set-Cookie value that keeps the token in the browser.
-std::string token_cookie(std::string_view token);
+std::string token_cookie(std::string_view token, const ListenScope& scope);
 
 // Asks for a page rather than for data: decides how an error is told.
 bool wants_html(const Request& request);

@@ -134,7 +134,7 @@ void HttpProtocol::begin_request() {
   if (!peer_.scope().loopback) {
     const auto token = request_.query_value("token");
     if (token && policy.token_matches(*token) && request_.method == "GET" && request_.path == "/") {
-      Headers headers{{"Location", "/"}, {"Set-Cookie", token_cookie(*token)}};
+      Headers headers{{"Location", "/"}, {"Set-Cookie", token_cookie(*token, peer_.scope())}};
       return answer(exchange_.number, 303, kHtmlType, {}, headers);
     }
     // The token has done its work; handlers and their logs need not see it.
@@ -312,6 +312,13 @@ void HttpProtocol::on_end() {
   // Half-closed: a plain answer can still be read, but nobody waits at the end of an endless stream.
   if (state_ == State::kWaiting && exchange_.answer == AnswerState::kStreaming) return peer_.abort();
   if (state_ != State::kWaiting) advance();
+}
+
+void HttpProtocol::on_plaintext() {
+  exchange_ = {};
+  exchange_.number = ++last_number_;
+  exchange_.keep_alive = false;
+  refuse(400, "This port speaks TLS: write https:// or wss://.");
 }
 
 void HttpProtocol::on_written() {

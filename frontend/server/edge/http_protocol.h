@@ -28,6 +28,7 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   void on_tick(TimePoint now) override;
   void on_stop() override;
   void on_gone() override;
+  void on_plaintext() override;
 
   void answer(std::uint64_t exchange, int status, std::string_view content_type, std::string body,
               const Headers& headers) override;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -136,10 +137,15 @@ Result<std::vector<Listener>> open_all(const std::vector<std::string>& hosts, st
 
 Result<ListenAddress> parse_listen(std::string_view text) {
   const Error bad{ErrorCode::kInvalidArgument,
-                  fmt::format("'{}' is no address to listen on; write HOST:PORT, [::1]:8000 or :8000", text)};
+                  fmt::format("'{}' is no address to listen on; write HOST:PORT, [::1]:8000, :8000 or "
+                              "https://HOST:PORT",
+                              text)};
+  constexpr std::string_view kTls = "https://";
+  ListenAddress out;
+  out.tls = text.substr(0, kTls.size()) == kTls;
+  if (out.tls) text.remove_prefix(kTls.size());
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return bad;
-  ListenAddress out;
   std::string_view host = text.substr(0, colon);
   const std::string_view port = text.substr(colon + 1);
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
@@ -156,16 +162,24 @@ Result<ListenAddress> parse_listen(std::string_view text) {
 }
 
 Result<std::vector<Listener>> open_listeners(std::string_view text, bool reuse_port) {
-  auto address = parse_listen(text);
+  const auto address = parse_listen(text);
   if (!address) return address.error();
-  if (address->host == "localhost") return open_all({"127.0.0.1", "::1"}, address->port, reuse_port, text);
-  // A dual-stack socket serves IPv4 as well; where IPv6 is switched off, IPv4 alone must do.
-  if (address->host.empty()) {
-    auto both = open_all({"::"}, address->port, reuse_port, text);
-    if (both || both.error().message.find("in use") != std::string::npos) return both;
-    return open_all({"0.0.0.0"}, address->port, reuse_port, text);
+  const auto open = [&](const std::vector<std::string>& hosts) {
+    return open_all(hosts, address->port, reuse_port, text);
+  };
+  auto opened = Result<std::vector<Listener>>(std::vector<Listener>{});
+  if (address->host == "localhost") {
+    opened = open({"127.0.0.1", "::1"});
+  } else if (!address->host.empty()) {
+    opened = open({address->host});
+  } else {
+    // A dual-stack socket serves IPv4 as well; where IPv6 is switched off, IPv4 alone must do.
+    opened = open({"::"});
+    if (!opened && opened.error().message.find("in use") == std::string::npos) opened = open({"0.0.0.0"});
   }
-  return open_all({address->host}, address->port, reuse_port, text);
+  if (!opened) return opened.error();
+  for (auto& listener : *opened) listener.scope.tls = address->tls;
+  return opened;
 }
 
 Result<Listener> adopt_listener(int fd) {
@@ -194,13 +208,19 @@ Result<bool> is_loopback_listen(const std::string& listen) {
   return is_loopback_address(first.storage);
 }
 
-std::vector<int> systemd_listen_fds() {
+SystemdSockets systemd_sockets() {
   const char* count = std::getenv("LISTEN_FDS");
   const char* pid = std::getenv("LISTEN_PID");
   if (count == nullptr || pid == nullptr || std::strtol(pid, nullptr, 10) != getpid()) return {};
   constexpr int kFirst = 3;  // sd_listen_fds(3)
-  std::vector<int> out;
-  for (int i = 0; i < std::strtol(count, nullptr, 10); ++i) out.push_back(kFirst + i);
+  const char* given = std::getenv("LISTEN_FDNAMES");
+  std::string_view names = given == nullptr ? "" : given;
+  SystemdSockets out;
+  for (int i = 0; i < std::strtol(count, nullptr, 10); ++i) {
+    const std::size_t end = std::min(names.find(':'), names.size());
+    (names.substr(0, end) == "https" ? out.tls : out.plain).push_back(kFirst + i);
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
   return out;
 }
 

@@ -1,4 +1,5 @@
-// Listening sockets: opened from "HOST:PORT" or adopted from the process that started us.
+// Listening sockets: opened from "HOST:PORT" or "https://HOST:PORT", or adopted from the process that started
+// us.
 //
 // Errors: kInvalidArgument for an address that cannot be meant, kUnavailable for a port that is taken.
 #pragma once
@@ -17,6 +18,7 @@ namespace answermill::frontend {
 struct ListenAddress {
   std::string host;  // without brackets; empty for every address
   std::uint16_t port = 0;
+  bool tls = false;
 };
 Result<ListenAddress> parse_listen(std::string_view text);
 

@@ -1,11 +1,7 @@
 #include "frontend/server/edge/output_queue.h"
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
 
 namespace answermill::frontend {
@@ -41,7 +37,7 @@ void OutputQueue::append(std::shared_ptr<const std::string> bytes) {
   segments_.push_back({{}, std::move(bytes)});
 }
 
-OutputQueue::Outcome OutputQueue::write_to(int fd, std::size_t budget, std::size_t& written) {
+OutputQueue::Outcome OutputQueue::write_to(Transport& transport, std::size_t budget, std::size_t& written) {
   while (size_ > 0) {
     if (budget == 0) return Outcome::kMore;
     std::array<iovec, kMaximumPieces> pieces{};
@@ -56,19 +52,22 @@ OutputQueue::Outcome OutputQueue::write_to(int fd, std::size_t budget, std::size
       pieces[count++] = {const_cast<char*>(view.data()), length};
       total += length;
     }
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return errno == EAGAIN || errno == EWOULDBLOCK ? Outcome::kBlocked : Outcome::kFailed;
+    const auto taken = transport.write(pieces.data(), count);
+    consume(taken.bytes);
+    written += taken.bytes;
+    budget -= taken.bytes;
+    switch (taken.status) {
+      case Transport::Status::kDone:
+        break;
+      case Transport::Status::kWantWrite:
+        return Outcome::kBlocked;
+      case Transport::Status::kWantRead:
+        return Outcome::kAwaitingPeer;
+      case Transport::Status::kEnd:
+      case Transport::Status::kPlaintext:
+      case Transport::Status::kFailed:
+        return Outcome::kFailed;
     }
-    const auto bytes = static_cast<std::size_t>(sent);
-    consume(bytes);
-    written += bytes;
-    budget -= bytes;
-    if (bytes < total) return Outcome::kBlocked;
   }
   return Outcome::kEmpty;
 }

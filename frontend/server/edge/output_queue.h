@@ -1,4 +1,4 @@
-// Bytes that wait for one peer, and how they get to the kernel.
+// Bytes that wait for one peer, and how they get to its transport.
 //
 // Small pieces are joined; large and shared ones are kept as they are. At most kWriteBytes go into one system
 // call.
@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "frontend/server/edge/transport.h"
 
 namespace answermill::frontend {
 
@@ -24,13 +26,14 @@ class OutputQueue {
   bool empty() const { return size_ == 0; }
 
   enum class Outcome {
-    kEmpty,    // everything is with the kernel
-    kBlocked,  // the kernel takes no more now
-    kMore,     // the budget is used up, the kernel would take more
-    kFailed,   // the connection is broken
+    kEmpty,         // everything is with the transport
+    kBlocked,       // no more is taken now
+    kMore,          // the budget is used up, more would be taken
+    kAwaitingPeer,  // nothing can be sent before the peer has said something
+    kFailed,        // the connection is broken
   };
-  // Writes up to `budget` bytes to a non-blocking socket; adds what the kernel took to `written`.
-  Outcome write_to(int fd, std::size_t budget, std::size_t& written);
+  // Writes up to about `budget` bytes; adds what was taken to `written`.
+  Outcome write_to(Transport& transport, std::size_t budget, std::size_t& written);
 
   // Frees everything, also the buffer kept for the next turn.
   void clear();

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include <boost/asio/post.hpp>
-#include <cerrno>
 #include <utility>
 
 namespace answermill::frontend {
@@ -22,8 +21,11 @@ Peer::Peer(std::shared_ptr<EdgeContext> context, boost::asio::ip::tcp::socket so
            std::string address)
     : context_(std::move(context)),
       socket_(std::move(socket)),
+      transport_(scope.tls ? context_->tls->transport(socket_.native_handle())
+                           : make_plain_transport(socket_.native_handle())),
       scope_(scope),
       address_(std::move(address)),
+      handshake_by_(context_->now + context_->config.limits.header_timeout),
       last_progress_(context_->now),
       last_read_(context_->now) {
   const int on = 1;
@@ -77,7 +79,7 @@ void Peer::flush() {
   dirty_ = false;
   if (closed_ || waiting_writable_) return;
   std::size_t written = 0;
-  const auto outcome = queue_.write_to(socket_.native_handle(), kFlushBudget, written);
+  const auto outcome = queue_.write_to(*transport_, kFlushBudget, written);
   if (written > 0) last_progress_ = context_->now;
   switch (outcome) {
     case OutputQueue::Outcome::kEmpty:
@@ -86,6 +88,9 @@ void Peer::flush() {
     case OutputQueue::Outcome::kBlocked:
     case OutputQueue::Outcome::kMore:
       wait_writable();
+      return;
+    case OutputQueue::Outcome::kAwaitingPeer:
+      flush_waits_input_ = true;
       return;
     case OutputQueue::Outcome::kFailed:
       abort();
@@ -96,21 +101,23 @@ void Peer::flush() {
 void Peer::wrote_everything() {
   if (!finishing_) return protocol_->on_written();
   if (shut_) return;
+  const auto ended = transport_->end();
+  if (ended.status == Transport::Status::kWantWrite) return wait_writable();
   shut_ = true;
-  boost::system::error_code ignored;
-  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
   last_read_ = context_->now;
   finish_by_ = context_->now + finish_total_;
   if (input_ended_) abort();
 }
 
 void Peer::wait_writable() {
+  if (waiting_writable_) return;
   waiting_writable_ = true;
   socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& error) {
                        self->waiting_writable_ = false;
                        if (self->closed_) return;
                        if (error) return self->abort();
+                       if (std::exchange(self->read_waits_writable_, false)) self->on_readable();
                        self->flush();
                      });
 }
@@ -136,22 +143,42 @@ void Peer::wait_readable() {
 void Peer::on_readable() {
   if (!reading_) return;
   auto& buffer = context_->read_buffer;
-  const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got > 0) {
-    last_read_ = context_->now;
-    if (!finishing_) protocol_->on_bytes({buffer.data(), static_cast<std::size_t>(got)});
-  } else if (got == 0) {
-    input_ended_ = true;
-    if (!finishing_) {
-      protocol_->on_end();
-    } else if (shut_) {
-      abort();
-    }
-    return;
-  } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-    return abort();
+  const auto got = transport_->read(buffer.data(), buffer.size());
+  if (got.bytes > 0) take(got.bytes);
+  if (closed_) return;
+  switch (got.status) {
+    case Transport::Status::kDone:
+    case Transport::Status::kWantRead:
+      break;
+    case Transport::Status::kWantWrite:
+      read_waits_writable_ = true;
+      wait_writable();
+      break;
+    case Transport::Status::kEnd:
+      return input_over();
+    case Transport::Status::kPlaintext:
+      transport_ = make_plain_transport(socket_.native_handle());
+      if (!finishing_) protocol_->on_plaintext();
+      break;
+    case Transport::Status::kFailed:
+      return abort();
   }
+  if (std::exchange(flush_waits_input_, false)) flush();
   wait_readable();
+}
+
+void Peer::take(std::size_t bytes) {
+  last_read_ = context_->now;
+  if (!finishing_) protocol_->on_bytes({context_->read_buffer.data(), bytes});
+}
+
+void Peer::input_over() {
+  input_ended_ = true;
+  if (!finishing_) {
+    protocol_->on_end();
+  } else if (shut_) {
+    abort();
+  }
 }
 
 void Peer::finish(std::chrono::milliseconds idle, std::chrono::milliseconds total) {
@@ -188,6 +215,7 @@ void Peer::destroy() {
 void Peer::tick() {
   if (closed_) return;
   const TimePoint now = context_->now;
+  if (now > handshake_by_ && !transport_->established()) return abort();
   if (!queue_.empty() && now - last_progress_ > context_->config.limits.stall_timeout) return abort();
   if (queue_.empty() && now - last_progress_ > context_->tick) queue_.clear();
   if (!finishing_) return protocol_->on_tick(now);

@@ -1,7 +1,7 @@
-// One TCP connection: reads at the pace its protocol asks for, writes once per loop turn, and ends in bounded
-// time.
+// One connection, plain or TLS: reads at the pace its protocol asks for, writes once per loop turn, and ends
+// in bounded time.
 //
-// Thread: the loop's. Owns: the socket, the output queue and the protocol spoken on it.
+// Thread: the loop's. Owns: the socket, its transport, the output queue and the protocol spoken on it.
 // A protocol may call anything here from within its callbacks; it is destroyed only on a clean stack.
 #pragma once
 
@@ -20,6 +20,8 @@
 #include "frontend/server/edge/route_table.h"
 #include "frontend/server/edge/server.h"
 #include "frontend/server/edge/static_files.h"
+#include "frontend/server/edge/tls.h"
+#include "frontend/server/edge/transport.h"
 #include "frontend/server/edge/websocket_engine.h"
 
 namespace answermill::frontend {
@@ -35,6 +37,8 @@ class PeerProtocol {
   virtual void on_tick(TimePoint now) = 0;            // every EdgeContext::tick
   virtual void on_stop() = 0;                         // the server is going away: finish soon
   virtual void on_gone() = 0;                         // the connection is over; the last call
+  // On a TLS port a peer began without TLS. What is written now goes out as it is.
+  virtual void on_plaintext() {}
 };
 
 class Peer;
@@ -55,6 +59,7 @@ struct EdgeContext {
   RouteTable routes;
   StaticFiles files;
   WebSocketEngines engines;
+  std::shared_ptr<const TlsContext> tls;  // for connections to come; null without a TLS listener
   std::vector<char> read_buffer = std::vector<char>(64 * 1024);  // one read at a time on one thread: shared
   std::unordered_map<Peer*, std::shared_ptr<Peer>> peers;
   std::vector<std::shared_ptr<Peer>> dirty;  // have something queued since the last flush
@@ -107,9 +112,12 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void on_readable();
   void wait_writable();
   void wrote_everything();
+  void take(std::size_t bytes);
+  void input_over();
 
   std::shared_ptr<EdgeContext> context_;
   boost::asio::ip::tcp::socket socket_;
+  std::unique_ptr<Transport> transport_;
   ListenScope scope_;
   std::string address_;
   std::unique_ptr<PeerProtocol> protocol_;
@@ -117,11 +125,14 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool reading_ = true;
   bool waiting_readable_ = false;
   bool waiting_writable_ = false;
+  bool read_waits_writable_ = false;  // a handshake has something to send first
+  bool flush_waits_input_ = false;    // … or to hear
   bool dirty_ = false;
   bool finishing_ = false;
   bool shut_ = false;         // our direction has ended
   bool input_ended_ = false;  // the peer's direction has ended
   bool closed_ = false;
+  TimePoint handshake_by_;
   TimePoint last_progress_;  // of writing
   TimePoint last_read_;      // while finishing
   TimePoint finish_by_;      // counted from the end of our direction

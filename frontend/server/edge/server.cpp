@@ -39,6 +39,8 @@ struct EdgeServer::Impl : public std::enable_shared_from_this<EdgeServer::Impl> 
     std::vector<std::uint16_t> ports;
   };
   Result<Opened> open() const;
+  Status load_tls(const std::vector<Listener>& listeners);
+  Status reload_tls();
   void schedule_tick();
   void tick();
   void check_stopped();
@@ -61,11 +63,19 @@ Result<EdgeServer::Impl::Opened> EdgeServer::Impl::open() const {
     out.ports.push_back(opened->front().port);
     for (auto& listener : *opened) all.push_back(std::move(listener));
   }
-  for (const int fd : context->config.listen_fds) {
+  const auto adopt = [&out](int fd, bool tls) -> Status {
     auto adopted = adopt_listener(fd);
     if (!adopted) return adopted.error();
+    adopted->scope.tls = tls;
     out.ports.push_back(adopted->port);
-    all.push_back(*std::move(adopted));
+    out.listeners.push_back(*std::move(adopted));
+    return {};
+  };
+  for (const int fd : context->config.listen_fds) {
+    if (const auto adopted = adopt(fd, false); !adopted) return adopted.error();
+  }
+  for (const int fd : context->config.tls_listen_fds) {
+    if (const auto adopted = adopt(fd, true); !adopted) return adopted.error();
   }
   if (all.empty()) return Error{ErrorCode::kInvalidArgument, "there is no address to listen on"};
   for (const auto& listener : all) {
@@ -76,6 +86,27 @@ Result<EdgeServer::Impl::Opened> EdgeServer::Impl::open() const {
     }
   }
   return out;
+}
+
+Status EdgeServer::Impl::load_tls(const std::vector<Listener>& listeners) {
+  const bool wanted = std::any_of(listeners.begin(), listeners.end(),
+                                  [](const Listener& listener) { return listener.scope.tls; });
+  return wanted ? reload_tls() : Status{};
+}
+
+Status EdgeServer::Impl::reload_tls() {
+  auto loaded = TlsContext::load(context->config.tls);
+  if (!loaded) return loaded.error();
+  context->tls = *std::move(loaded);
+  constexpr long kSoonDays = 14;
+  const long days = context->tls->days_left();
+  if (days < kSoonDays) {
+    log::warn("event=tls_loaded certificate={} days_left={} the certificate expires soon",
+              context->config.tls.certificate, days);
+  } else {
+    log::info("event=tls_loaded certificate={} days_left={}", context->config.tls.certificate, days);
+  }
+  return {};
 }
 
 void EdgeServer::Impl::schedule_tick() {
@@ -134,6 +165,7 @@ Result<std::vector<std::uint16_t>> EdgeServer::listen() {
   context.files = *std::move(files);
   auto opened = impl_->open();
   if (!opened) return opened.error();
+  if (const auto loaded = impl_->load_tls(opened->listeners); !loaded) return loaded.error();
   for (auto& listener : opened->listeners) {
     if (!listener.scope.wildcard) context.policy.allow_host(listener.host);
     impl_->acceptors.push_back(std::make_shared<Acceptor>(impl_->context, std::move(listener)));
@@ -148,6 +180,8 @@ Result<std::vector<std::uint16_t>> EdgeServer::listen() {
   impl_->schedule_tick();
   return opened->ports;
 }
+
+Status EdgeServer::reload_tls() { return impl_->context->tls ? impl_->reload_tls() : Status{}; }
 
 void EdgeServer::stop(std::function<void()> done) {
   if (impl_->context->stopping) return;

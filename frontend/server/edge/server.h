@@ -1,4 +1,5 @@
-// The one port of a frontend: accepts connections and speaks HTTP/1.1 and WebSocket on them.
+// The one port of a frontend: accepts connections and speaks HTTP/1.1 and WebSocket on them, plainly or
+// through TLS.
 //
 // Thread: everything, including every handler, runs on the loop thread of the io_context given.
 // Owns: its sockets, its timers and everything that is queued for a peer.
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "frontend/server/edge/http.h"
+#include "frontend/server/edge/tls.h"
 #include "shared/base/result.h"
 
 namespace answermill::frontend {
@@ -25,10 +27,10 @@ struct EdgeLimits {
   std::size_t header_bytes = 32 * 1024;
   std::size_t body_bytes = 2 * 1024 * 1024;           // plain routes; an upload's sink bounds itself
   std::size_t websocket_message_bytes = 1024 * 1024;  // larger ones close the connection with 1009
-  std::size_t queue_bytes = 32 * 1024 * 1024;  // a handler that queues more for one peer loses the peer
-  std::chrono::milliseconds header_timeout{
-      10'000};  // from the first byte of a request to the end of its header
-  std::chrono::milliseconds body_timeout{30'000};  // without a byte of the body that we are ready to read
+  std::size_t queue_bytes = 32 * 1024 * 1024;        // a handler that queues more for one peer loses the peer
+  std::chrono::milliseconds header_timeout{10'000};  // from the first byte of a request to the end of its
+                                                     // header; as long again for a TLS handshake before it
+  std::chrono::milliseconds body_timeout{30'000};    // without a byte of the body that we are ready to read
   std::chrono::milliseconds keep_alive_timeout{75'000};   // idle between requests
   std::chrono::milliseconds stall_timeout{30'000};        // bytes are queued and the peer takes none
   std::chrono::milliseconds ping_interval{20'000};        // silence before a WebSocket ping
@@ -41,10 +43,12 @@ struct EdgeLimits {
 
 struct EdgeConfig {
   // "HOST:PORT", "[::1]:8000", ":8000" (every address). Port 0 picks one. "localhost" listens on 127.0.0.1
-  // and ::1.
+  // and ::1. "https://HOST:PORT" speaks TLS there.
   std::vector<std::string> listen;
   // Listening TCP sockets that were inherited; taken over by listen().
   std::vector<int> listen_fds;
+  std::vector<int> tls_listen_fds;
+  TlsFiles tls;  // needed when any of them speaks TLS
   // Several processes share the ports (SO_REUSEPORT). A port held by a program without that option is still
   // busy.
   bool reuse_port = false;
@@ -57,8 +61,12 @@ struct EdgeConfig {
   EdgeLimits limits;
 };
 
-// The sockets that systemd's LISTEN_FDS / LISTEN_PID hand to this process; empty when there are none.
-std::vector<int> systemd_listen_fds();
+// The sockets that systemd's LISTEN_FDS / LISTEN_PID hand to this process; those with the name "https"
+// (FileDescriptorName=, LISTEN_FDNAMES) are for TLS.
+struct SystemdSockets {
+  std::vector<int> plain, tls;
+};
+SystemdSockets systemd_sockets();
 
 // True when "HOST:PORT" names only loopback addresses. Errors: kInvalidArgument.
 Result<bool> is_loopback_listen(const std::string& listen);
@@ -74,9 +82,13 @@ class EdgeServer {
   Router& router();
 
   // Opens or adopts every listener, then starts to accept. One port for each entry of `listen`, then of
-  // `listen_fds`. Errors, of which nothing stays open: kInvalidArgument (an address, or no access token
-  // though an address is beyond loopback), kUnavailable ("port 8000 is in use").
+  // `listen_fds` and `tls_listen_fds`. Errors, of which nothing stays open: kInvalidArgument (an address, or
+  // no access token though an address is beyond loopback), kUnavailable ("port 8000 is in use").
   Result<std::vector<std::uint16_t>> listen();
+
+  // Reads certificate and key again, for connections to come; those that are open go on as they are.
+  // Without a TLS listener there is nothing to do. Errors: kInvalidArgument, and the old ones stay in use.
+  Status reload_tls();
 
   // Stops accepting, tells WebSockets 1012, ends idle and streaming HTTP connections, lets answers in
   // progress finish, and cuts the rest after stop_timeout. `done` runs once, on the loop, when nothing is

@@ -54,6 +54,19 @@ TEST(FleetPlan, GrpcIsAClientOfAFrontend) {
   EXPECT_TRUE(has_pair(child, "--access-token-file", "/data/access-token"));
 }
 
+TEST(FleetPlan, FrontendsGetTheCertificateAndWhichSocketsItIsFor) {
+  FleetPlan plan = example();
+  plan.tls_listen_fds = {7};
+  plan.tls_cert = "/etc/mill.pem";
+  plan.tls_key = "/etc/mill.key";
+  const ChildSpec frontend = plan_fleet(plan).back();
+  EXPECT_EQ(frontend.inherited, (std::vector<int>{5, 6, 7}));
+  EXPECT_TRUE(has_pair(frontend, "--tls-listen-fds", "7"));
+  EXPECT_TRUE(has_pair(frontend, "--tls-cert", "/etc/mill.pem"));
+  EXPECT_TRUE(has_pair(frontend, "--tls-key", "/etc/mill.key"));
+  EXPECT_TRUE(frontend.reloads);
+}
+
 TEST(FleetPlan, FrontendsShareTheSockets) {
   FleetPlan plan = example();
   plan.workers.frontend = 2;

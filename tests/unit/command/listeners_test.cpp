@@ -10,7 +10,9 @@ TEST(ParseAddress, Forms) {
   EXPECT_EQ(parse_address("[::1]:80")->host, "::1");
   EXPECT_EQ(parse_address("[::1]:80")->port, 80);
   EXPECT_EQ(parse_address(":0")->host, "");
-  for (const char* bad : {"localhost", "::1:80", "a:", "a:x", "a:70000", "a:-1", ""}) {
+  EXPECT_TRUE(parse_address("https://localhost:8443")->tls);
+  EXPECT_EQ(parse_address("https://localhost:8443")->host, "localhost");
+  for (const char* bad : {"localhost", "::1:80", "a:", "a:x", "a:70000", "a:-1", "", "https://localhost"}) {
     EXPECT_FALSE(parse_address(bad).has_value()) << bad;
   }
 }
@@ -39,6 +41,14 @@ TEST(OpenListener, BeyondLoopbackShowsTheToken) {
   EXPECT_FALSE(listener->loopback);
   EXPECT_NE(public_url(*listener, "abc").find("/?token=abc"), std::string::npos);
   EXPECT_EQ(listener->probe_url, "http://127.0.0.1:" + std::to_string(listener->port));
+}
+
+TEST(OpenListener, NamesTls) {
+  const auto listener = open_listener("https://localhost:0");
+  ASSERT_TRUE(listener.has_value()) << listener.error().message;
+  const std::string port = std::to_string(listener->port);
+  EXPECT_EQ(public_url(*listener, ""), "https://localhost:" + port);
+  EXPECT_EQ(listener->probe_url, "https://127.0.0.1:" + port);
 }
 
 TEST(OpenListener, UnknownHostIsAnInvalidArgument) {

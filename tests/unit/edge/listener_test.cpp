@@ -21,6 +21,9 @@ TEST(Listener, ParsesAddresses) {
   EXPECT_EQ(parse_listen("[::1]:8000")->host, "::1");
   EXPECT_EQ(parse_listen(":8000")->host, "");
   EXPECT_EQ(parse_listen("*:0")->host, "");
+  EXPECT_FALSE(parse_listen(":8000")->tls);
+  EXPECT_TRUE(parse_listen("https://:8000")->tls);
+  EXPECT_EQ(parse_listen("https://[::1]:8000")->host, "::1");
   for (const auto* bad : {"", "8000", "localhost", "localhost:", "localhost:x", "localhost:65536", "::1:8000",
                           "[]:1", "a b:1", "http://localhost:1"}) {
     EXPECT_FALSE(parse_listen(bad).has_value()) << bad;
@@ -72,6 +75,20 @@ TEST(Listener, ServesAnInheritedSocketWithoutLosingEarlyConnections) {
   config.listen_fds = {dup(listeners->front().fd.get())};
   RunningEdge restarted(hello, config);
   EXPECT_EQ(between.answer().body, "hello");
+}
+
+TEST(Listener, TellsSystemdsSocketsApartByName) {
+  setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+  setenv("LISTEN_FDS", "4", 1);
+  setenv("LISTEN_FDNAMES", "answermill-frontend.socket:https:other:https", 1);
+  EXPECT_EQ(systemd_sockets().plain, (std::vector<int>{3, 5}));
+  EXPECT_EQ(systemd_sockets().tls, (std::vector<int>{4, 6}));
+  unsetenv("LISTEN_FDNAMES");
+  EXPECT_EQ(systemd_sockets().plain.size(), 4u);
+  setenv("LISTEN_PID", "1", 1);
+  EXPECT_TRUE(systemd_sockets().plain.empty());
+  unsetenv("LISTEN_FDS");
+  unsetenv("LISTEN_PID");
 }
 
 TEST(Listener, RefusesDescriptorsThatDoNotListen) {

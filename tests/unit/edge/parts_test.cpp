@@ -93,6 +93,7 @@ TEST(OutputQueue, KeepsOrderAcrossKindsAndPartialWrites) {
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair.data()), 0);
   const UniqueFd writer(pair[0]);
   const UniqueFd reader(pair[1]);
+  const auto transport = make_plain_transport(writer.get());
   OutputQueue queue;
   std::string expected;
   std::string received;
@@ -109,7 +110,7 @@ TEST(OutputQueue, KeepsOrderAcrossKindsAndPartialWrites) {
     }
     std::size_t written = 0;
     if (round % 7 == 0) {
-      EXPECT_NE(queue.write_to(writer.get(), 100'000, written), OutputQueue::Outcome::kFailed);
+      EXPECT_NE(queue.write_to(*transport, 100'000, written), OutputQueue::Outcome::kFailed);
     }
     if (round % 11 == 0) {
       const ssize_t got = recv(reader.get(), chunk.data(), chunk.size(), 0);
@@ -118,7 +119,7 @@ TEST(OutputQueue, KeepsOrderAcrossKindsAndPartialWrites) {
   }
   while (received.size() < expected.size()) {
     std::size_t written = 0;
-    queue.write_to(writer.get(), 100'000, written);
+    queue.write_to(*transport, 100'000, written);
     const ssize_t got = recv(reader.get(), chunk.data(), chunk.size(), 0);
     ASSERT_GT(got, 0);
     received.append(chunk.data(), static_cast<std::size_t>(got));

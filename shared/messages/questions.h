@@ -24,8 +24,11 @@ struct AnswerRequest {
   double temperature = -1;       // negative: as configured
   std::uint32_t max_tokens = 0;  // 0: as configured
   std::string conversation;
+  std::string instructions;  // of the client, on form and tone; empty: none
 
-  auto tie() { return std::tie(question, history, model, temperature, max_tokens, conversation); }
+  auto tie() {
+    return std::tie(question, history, model, temperature, max_tokens, conversation, instructions);
+  }
 };
 
 // Parameters of a search; it answers with a SearchResult (kResult event), or hands on to generate/answer.

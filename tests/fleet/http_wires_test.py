@@ -1,9 +1,12 @@
 """Answers over HTTP before a real fleet: /chat and /fast_chat with their steps, chunked text and lines, CORS."""
+import asyncio
 import hashlib
 import http.client
 import json
+import urllib.request
 
 import pytest
+import websockets
 
 from harness import Fleet, ModelServer
 
@@ -135,3 +138,30 @@ def test_pages_of_configured_origins_may_read(fleet):
     assert "X-Stream-Id" in response.headers["Access-Control-Expose-Headers"] and events[-1]["event"] == "result"
     stranger = fleet.request("POST", "/chat", {"query": "Q"}, {"Origin": "https://other.example"})
     assert stranger.status == 403 and "Access-Control-Allow-Origin" not in stranger.headers
+
+
+def test_what_is_prefetched_is_embedded_once_and_wishes_reach_the_model():
+    with ModelServer() as model, Fleet(env={**model.env("instant"), "EMBED_BASE_URL": model.base_url,
+                                            "EMBED_MODEL": "embed-64"}) as fleet:
+        fleet.ingest("shop.txt", b"The harbour shop sells lanterns and copper kettles.\n")
+        question = "What does the shop in the harbour sell to sailors?"
+
+        async def prefetch():
+            async with websockets.connect(f"ws://{fleet.host}:{fleet.port}/api/ws") as socket:
+                await socket.send(json.dumps({"type": "prefetch", "id": "p", "question": question}))
+                while True:
+                    said = json.loads(await asyncio.wait_for(socket.recv(), 30))
+                    if said.get("id") == "p":
+                        return said
+
+        prefetched = asyncio.run(prefetch())
+        assert prefetched["type"] == "prefetched" and prefetched["passages"] == 1, prefetched
+        asked = fleet.json("POST", "/v1/chat/completions", {"model": "answermill", "messages": [
+            {"role": "system", "content": "Speak like a pirate."}, {"role": "user", "content": question}]}, expect=200)
+        assert asked["choices"][0]["message"]["content"]
+        with urllib.request.urlopen(model.base_url.removesuffix("/v1") + "/requests") as seen:
+            requests = json.load(seen)
+        embedded = [r["body"]["input"] for r in requests if "input" in r["body"]]
+        assert sum(question in texts for texts in embedded) == 1, embedded
+        system = [m["content"] for r in requests for m in r["body"].get("messages", []) if m["role"] == "system"]
+        assert "Speak like a pirate." in system[-1] and system[-1].startswith("You answer questions from")

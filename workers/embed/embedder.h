@@ -1,8 +1,9 @@
 // What turns texts into vectors: a built-in model that needs nothing, or a server that speaks OpenAI's
 // embeddings API.
 //
-// Thread: embed() from any thread; `done` is called exactly once, on a thread of the embedder, and must not
-// block. Shape: the result is float32, texts × dimension, row-major, every row of unit length.
+// Thread: embed() from any thread; `done` is called exactly once, on a thread of the embedder (or within
+// embed(), when the result is at hand), and must not block. Shape: the result is float32, texts × dimension,
+// row-major, every row of unit length.
 #pragma once
 
 #include <atomic>
@@ -55,5 +56,9 @@ struct RemoteConfig {
 // `client` must outlive the embedder. Errors of embed(): kUnavailable, kTimeout, kRateLimited, kUnauthorized,
 // kUpstream, kInvalidArgument (the server's dimension is not the configured one).
 std::unique_ptr<Embedder> make_remote_embedder(http::Client& client, RemoteConfig config);
+
+// Keeps the vectors of the last `entries` questions, so that one that was prefetched, or is asked again,
+// needs no server. A remembered vector comes on the caller's thread, before embed() returns.
+std::unique_ptr<Embedder> make_remembering_embedder(std::unique_ptr<Embedder> inner, std::size_t entries);
 
 }  // namespace answermill::embed

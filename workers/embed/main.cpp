@@ -58,7 +58,8 @@ std::unique_ptr<embed::Embedder> make_embedder(const EmbedConfig& values, http::
   remote.key = values.key;
   remote.dimension = static_cast<std::uint32_t>(values.dimension);
   remote.batch_texts = static_cast<std::uint32_t>(values.batch);
-  return embed::make_remote_embedder(client, std::move(remote));
+  constexpr std::size_t kQuestions = 512;  // some megabytes at most
+  return embed::make_remembering_embedder(embed::make_remote_embedder(client, std::move(remote)), kQuestions);
 }
 
 }  // namespace

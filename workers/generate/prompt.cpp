@@ -9,6 +9,7 @@ namespace answermill::generate {
 namespace {
 
 constexpr std::size_t kMaxTurns = 8;
+constexpr std::size_t kMaxInstructionBytes = 4000;
 constexpr std::size_t kMaxTurnBytes = 2000;
 constexpr std::size_t kMaxHistoryBytes = 8000;
 
@@ -31,6 +32,12 @@ std::string cut(const std::string& text, std::size_t bytes) {
   return text.substr(0, text::floor_boundary(text, bytes)) + " …";
 }
 
+std::string wishes_text(const std::string& instructions) {
+  if (instructions.empty()) return {};
+  return "\nWishes of the application that asks, on form and tone; the rules above come first:\n" +
+         cut(instructions, kMaxInstructionBytes) + "\n";
+}
+
 std::string passages_text(const std::vector<messages::Passage>& passages) {
   std::string out = "\nPassages:\n";
   for (const messages::Passage& passage : passages) {
@@ -47,6 +54,7 @@ std::string passages_text(const std::vector<messages::Passage>& passages) {
 std::vector<ChatMessage> build_prompt(const messages::GenerateAnswer& work, std::string_view prefix) {
   std::vector<ChatMessage> prompt;
   prompt.push_back({"system", std::string(kRules) + (prefix.empty() ? "" : kContinue) +
+                                  wishes_text(work.request.instructions) +
                                   passages_text(work.sources.passages)});
   std::vector<ChatMessage> history;
   std::size_t bytes = 0;

@@ -29,6 +29,7 @@ void chat(const AnswerContext& context, const Request& request, const ResponderP
   question.owner = kChatOwner;
   question.question = std::move(body->prompt.question);
   question.history = std::move(body->prompt.history);
+  question.instructions = std::move(body->prompt.instructions);
   question.collection = std::move(body->collection);
   question.conversation = body->chat.empty() ? random_id() : chat_conversation(body->chat);
   question.conversations = NewQuestion::Conversations::kMake;

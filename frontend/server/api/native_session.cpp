@@ -56,6 +56,8 @@ void NativeSession::on_text(std::string_view text) {
       return;
     case native::ClientKind::kSearch:
       return search(*message);
+    case native::ClientKind::kPrefetch:
+      return prefetch(*message);
     case native::ClientKind::kUploadBegin:
       return uploads_.begin(*message);
     case native::ClientKind::kUploadEnd:
@@ -213,6 +215,24 @@ void NativeSession::search(const native::ClientMessage& message) {
     if (!found) return send(native::error(message.id, {}, found.error()));
     send(native::results(message.id, message.question, found->sources, found->took_ms));
   }));
+}
+
+// Somebody types: one search at a time, and of those that wait only the last is still wanted.
+void NativeSession::prefetch(native::ClientMessage message) {
+  if (prefetching_) {
+    prefetch_next_ = std::move(message);
+    return;
+  }
+  prefetching_ = true;
+  Search search{message.question, message.collection.value_or(""), message.k, -1};
+  context_.questions.search(
+      std::move(search),
+      lifetime_.guard([this, id = message.id, question = message.question](const Result<Found>& found) {
+        send(found ? native::prefetched(id, question, found->sources, found->took_ms)
+                   : native::error(id, {}, found.error()));
+        prefetching_ = false;
+        if (prefetch_next_) prefetch(*std::exchange(prefetch_next_, std::nullopt));
+      }));
 }
 
 }  // namespace answermill::frontend

@@ -55,6 +55,7 @@ class NativeSession final : public WebSocketSession, private DocumentWatcher, pr
   void ask(const native::ClientMessage& message);
   void resume(const native::ClientMessage& message);
   void search(const native::ClientMessage& message);
+  void prefetch(native::ClientMessage message);
   void cancel(const std::string& stream);
   bool full(const std::string& id);
   Stream& read(const std::string& stream, std::uint64_t after_seq);
@@ -69,6 +70,8 @@ class NativeSession final : public WebSocketSession, private DocumentWatcher, pr
   bool watching_ = false;
   bool list_due_ = false;  // changes were left out while the socket was full
   std::optional<std::string> watched_collection_;
+  bool prefetching_ = false;
+  std::optional<native::ClientMessage> prefetch_next_;  // the latest that came meanwhile
   Lifetime lifetime_;
 };
 

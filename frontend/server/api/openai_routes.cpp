@@ -30,6 +30,7 @@ Question question_of(const std::string& model, openai::Prompt prompt, const open
   question.owner = kOwner;
   question.question = std::move(prompt.question);
   question.history = std::move(prompt.history);
+  question.instructions = std::move(prompt.instructions);
   question.collection = openai::collection_of(model);
   question.temperature = sampling.temperature;
   question.max_tokens = sampling.max_tokens;

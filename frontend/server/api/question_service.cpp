@@ -50,6 +50,7 @@ messages::Submit submission_of(const StartedQuestion& started, const ws_stream::
   search.answer->temperature = question.temperature;
   search.answer->max_tokens = question.max_tokens;
   search.answer->conversation = started.conversation;
+  search.answer->instructions = question.instructions;
 
   messages::Submit submission;
   submission.job =

@@ -26,6 +26,7 @@ struct Question {
   std::vector<std::string> documents;
   std::string topic;                      // of the client: the new stream begins with it
   std::vector<messages::Turn> history{};  // in place of the conversation's, when there is any
+  std::string instructions{};             // of the client, on form and tone
   double temperature = -1;                // negative: as configured
   std::uint32_t max_tokens = 0;           // 0: as configured
   NewQuestion::Collections collections = NewQuestion::Collections::kMustExist;

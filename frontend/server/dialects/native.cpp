@@ -9,7 +9,7 @@
 namespace answermill::frontend::native {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, ClientKind>, 11> kKinds = {{
+constexpr std::array<std::pair<std::string_view, ClientKind>, 12> kKinds = {{
     {"watch", ClientKind::kWatch},
     {"unwatch", ClientKind::kUnwatch},
     {"ask", ClientKind::kAsk},
@@ -17,6 +17,7 @@ constexpr std::array<std::pair<std::string_view, ClientKind>, 11> kKinds = {{
     {"resume", ClientKind::kResume},
     {"leave", ClientKind::kLeave},
     {"search", ClientKind::kSearch},
+    {"prefetch", ClientKind::kPrefetch},
     {"upload_begin", ClientKind::kUploadBegin},
     {"upload_end", ClientKind::kUploadEnd},
     {"upload_abort", ClientKind::kUploadAbort},
@@ -130,6 +131,16 @@ std::string results(std::string_view id, std::string_view query, const messages:
                    {"id", id},
                    {"query", query},
                    {"hits", passages_json(found.passages)},
+                   {"coverage", coverage_json(found.coverage)},
+                   {"took_ms", took_ms}});
+}
+
+std::string prefetched(std::string_view id, std::string_view question, const messages::SourcesEvent& found,
+                       double took_ms) {
+  return dump(Json{{"type", "prefetched"},
+                   {"id", id},
+                   {"question", question},
+                   {"passages", found.passages.size()},
                    {"coverage", coverage_json(found.coverage)},
                    {"took_ms", took_ms}});
 }

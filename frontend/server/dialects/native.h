@@ -21,6 +21,7 @@ enum class ClientKind {
   kResume,
   kLeave,
   kSearch,
+  kPrefetch,
   kUploadBegin,
   kUploadEnd,
   kUploadAbort,
@@ -37,7 +38,7 @@ struct ClientMessage {
   std::optional<std::string> collection;
   std::string conversation;
   std::vector<std::string> documents;
-  std::string question;  // ask, and the query of search
+  std::string question;  // ask and prefetch, and the query of search
   std::uint64_t k = 0;
   std::string name;
   std::optional<std::uint64_t> size;
@@ -60,6 +61,8 @@ std::string resumed_snapshot(std::string_view id, const AnswerView& answer);
 std::string stream_event(std::string_view stream, const messages::StreamEvent& event);
 std::string results(std::string_view id, std::string_view query, const messages::SourcesEvent& found,
                     double took_ms);
+std::string prefetched(std::string_view id, std::string_view question, const messages::SourcesEvent& found,
+                       double took_ms);
 std::string upload_ready(std::string_view id, std::uint32_t number, std::uint64_t chunk_bytes,
                          std::uint64_t window_bytes);
 std::string upload_ack(std::string_view id, std::uint64_t received);

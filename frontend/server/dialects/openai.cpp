@@ -144,9 +144,10 @@ Result<Prompt> prompt_of(const nlohmann::json* messages, const char* name) {
   const Error wrong{ErrorCode::kInvalidArgument,
                     std::string("\"") + name + "\" must hold messages, at least one of them a user's text."};
   if (messages == nullptr) return wrong;
-  if (messages->is_string()) return Prompt{messages->get<std::string>(), {}};
+  if (messages->is_string()) return Prompt{messages->get<std::string>(), {}, {}};
   if (!messages->is_array()) return wrong;
   std::vector<messages::Turn> turns;
+  std::string instructions;
   for (const auto& message : *messages) {
     if (!message.is_object()) return wrong;
     const auto role = message.find("role");
@@ -154,9 +155,14 @@ Result<Prompt> prompt_of(const nlohmann::json* messages, const char* name) {
     if (content == message.end()) content = message.find("parts");
     if (role == message.end() || !role->is_string() || content == message.end()) continue;
     const auto speaker = role->get<std::string>();
-    if (speaker != "user" && speaker != "assistant") continue;
+    const bool instructs = speaker == "system" || speaker == "developer";
+    if (!instructs && speaker != "user" && speaker != "assistant") continue;
     auto text = content_of(*content);
     if (!text) return wrong;
+    if (instructs) {
+      instructions += (instructions.empty() ? "" : "\n") + *text;
+      continue;
+    }
     turns.push_back({speaker, std::move(*text)});
   }
   while (!turns.empty() && turns.back().role != "user") turns.pop_back();
@@ -165,6 +171,7 @@ Result<Prompt> prompt_of(const nlohmann::json* messages, const char* name) {
   prompt.question = std::move(turns.back().text);
   turns.pop_back();
   prompt.history = std::move(turns);
+  prompt.instructions = std::move(instructions);
   return prompt;
 }
 

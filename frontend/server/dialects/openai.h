@@ -30,6 +30,7 @@ std::string stream_of(std::string_view prefix, std::string_view id);
 struct Prompt {
   std::string question;                 // the last user message
   std::vector<messages::Turn> history;  // the user's and the assistant's messages before it
+  std::string instructions;             // the system's and the developer's messages
 };
 
 struct Sampling {

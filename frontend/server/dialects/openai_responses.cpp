@@ -194,6 +194,7 @@ Result<ResponsesBody> parse_responses(std::string_view bytes) {
   ResponsesBody body;
   body.model = object->text("model");
   body.previous = object->text("previous_response_id");
+  const std::string instructions = object->text("instructions");
   body.stream = object->flag("stream");
   if (object->flag("background")) {
     return Error{ErrorCode::kInvalidArgument, "\"background\" is not for this server: every answer goes on."};
@@ -205,6 +206,10 @@ Result<ResponsesBody> parse_responses(std::string_view bytes) {
   auto prompt = prompt_of(object->find("input"), "input");
   if (!prompt) return prompt.error();
   body.prompt = std::move(*prompt);
+  if (!instructions.empty()) {
+    auto& all = body.prompt.instructions;
+    all = all.empty() ? instructions : instructions + "\n" + all;
+  }
   return body;
 }
 

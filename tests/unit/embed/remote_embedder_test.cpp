@@ -54,6 +54,37 @@ TEST_F(RemoteEmbedder, SendsBatchesWithTheKey) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST_F(RemoteEmbedder, RemembersQuestions) {
+  std::atomic<int> calls{0};
+  http::LocalServer server([&](http::Connection& c) {
+    c.read_request();
+    ++calls;
+    c.write(reply(200, kOne));
+  });
+  config_.base_url = server.url() + "/v1/";
+  const auto embedder = make_remembering_embedder(make_remote_embedder(client_, config_), 2);
+  const auto ask = [&](const char* text, TextKind kind) {
+    std::promise<Result<std::vector<float>>> done;
+    embedder->embed({text}, kind, {},
+                    [&](Result<std::vector<float>> vectors) { done.set_value(std::move(vectors)); });
+    auto vectors = done.get_future().get();
+    return vectors && *vectors == std::vector<float>{0.6F, 0.8F};
+  };
+  EXPECT_TRUE(ask("a", TextKind::kQuery));
+  EXPECT_TRUE(ask("a", TextKind::kQuery));
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(ask("a", TextKind::kPassage));
+  EXPECT_EQ(calls, 2);
+  EXPECT_TRUE(ask("b", TextKind::kQuery));
+  EXPECT_TRUE(ask("a", TextKind::kQuery));
+  EXPECT_TRUE(ask("c", TextKind::kQuery));  // "b" was used longest ago
+  EXPECT_EQ(calls, 4);
+  EXPECT_TRUE(ask("a", TextKind::kQuery));
+  EXPECT_EQ(calls, 4);
+  EXPECT_TRUE(ask("b", TextKind::kQuery));
+  EXPECT_EQ(calls, 5);
+}
+
 TEST_F(RemoteEmbedder, RetriesWhatMayPassAndNamesWhatDoesNot) {
   std::atomic<int> calls{0};
   http::LocalServer flaky([&](http::Connection& c) {

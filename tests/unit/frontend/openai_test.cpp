@@ -70,6 +70,7 @@ TEST(OpenAi, TakesTheLastUserMessageAsTheQuestion) {
   EXPECT_EQ(body->prompt.question, "C");
   ASSERT_EQ(body->prompt.history.size(), 2U);
   EXPECT_EQ(body->prompt.history[1].text, "B");
+  EXPECT_EQ(body->prompt.instructions, "S");
   EXPECT_TRUE(body->stream && body->include_usage);
   EXPECT_EQ(body->sampling.max_tokens, 9U);
   EXPECT_EQ(body->sampling.temperature, 0.5);
@@ -82,6 +83,10 @@ TEST(OpenAi, TakesTheLastUserMessageAsTheQuestion) {
     EXPECT_EQ(openai::parse_chat(wrong).error().code, ErrorCode::kInvalidArgument) << wrong;
   }
   EXPECT_EQ(openai::parse_responses(R"({"input":"Q"})")->prompt.question, "Q");
+  EXPECT_EQ(openai::parse_responses(R"({"instructions":"I","input":[{"role":"developer","content":"D"},)"
+                                    R"({"role":"user","content":"Q"}]})")
+                ->prompt.instructions,
+            "I\nD");
   EXPECT_EQ(openai::parse_responses(R"({"input":"Q","background":true})").error().code,
             ErrorCode::kInvalidArgument);
 }

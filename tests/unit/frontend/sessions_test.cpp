@@ -97,6 +97,30 @@ TEST_F(SessionsTest, NativeAnswersARepeatedRequestOnce) {
   EXPECT_EQ(field(socket_->sent.back(), "code"), "conflict");
 }
 
+TEST_F(SessionsTest, NativePrefetchesOneAtATime) {
+  const auto session = native();
+  const auto answer = [&] {
+    world_.loop.run();
+    world_.hub.emit(stream(), StreamEventKind::kResult,
+                    messages::encode(messages::SourcesEvent{{{}, {}}, {1, 1, 0, 0}, 2}));
+    world_.hub.emit(stream(), StreamEventKind::kTerminal, done_event());
+    world_.loop.run();
+  };
+  for (const char* text : {"wha", "what is", "what is it", "what is it?"}) {
+    session->on_text(std::string(R"({"type":"prefetch","id":"p","question":")") + text + "\"}");
+  }
+  answer();
+  EXPECT_EQ(field(socket_->sent.at(0), "question"), "wha");
+  answer();
+  ASSERT_EQ(socket_->sent.size(), 2U);
+  EXPECT_EQ(type(1), "prefetched");
+  EXPECT_EQ(field(socket_->sent.at(1), "question"), "what is it?");
+  EXPECT_NE(socket_->sent.at(1).find(R"("passages":2)"), std::string::npos);
+  session->on_text(R"({"type":"prefetch","id":"p","question":" "})");
+  EXPECT_EQ(type(2), "error");
+  EXPECT_EQ(world_.hub.asked.size(), 2U);
+}
+
 TEST_F(SessionsTest, NativeWaitsForASlowReader) {
   const auto session = native();
   session->on_text(R"({"type":"ask","id":"q","question":"What?"})");

@@ -36,6 +36,18 @@ TEST(Prompt, BoundsTheConversationToItsNewestTurns) {
   EXPECT_EQ(prompt.back().content, "Why?");
 }
 
+TEST(Prompt, PutsTheClientsWishesBehindTheRules) {
+  auto w = work();
+  EXPECT_EQ(build_prompt(w, "")[0].content.find("Wishes"), std::string::npos);
+  w.request.instructions = "Be brief." + std::string(10'000, 'x');
+  const auto prompt = build_prompt(w, "");
+  const auto rules = prompt[0].content.find("nothing else");
+  const auto wishes = prompt[0].content.find("Be brief.");
+  EXPECT_LT(rules, wishes);
+  EXPECT_LT(wishes, prompt[0].content.find("[1] a.pdf"));
+  EXPECT_LT(prompt[0].content.size(), 6000U);
+}
+
 TEST(Prompt, PutsAnUnfinishedAnswerLast) {
   const auto prompt = build_prompt(work(), "It is so bec");
   EXPECT_EQ(prompt.back().role, "assistant");

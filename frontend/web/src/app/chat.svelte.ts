@@ -76,6 +76,11 @@ export class Chat {
     this.sendAsk(ask);
   }
 
+  // What is being typed: its passages are then at hand when it is asked. Nothing waits for the reply.
+  prefetch(question: string, collection: string): void {
+    this.link.send({ type: 'prefetch', id: 'prefetch', question, collection });
+  }
+
   stop(turn: Turn): void {
     turn.stopping = true;
     if (turn.stream !== '') this.link.send({ type: 'cancel', stream: turn.stream });

@@ -202,6 +202,7 @@ export type ServerMessage =
   | Resumed
   | StreamEvent
   | { type: 'upload_ready'; id: string; upload: number; chunk_bytes: number; window_bytes: number }
+  | { type: 'prefetched'; id: string; question: string; passages: number; took_ms: number }
   | { type: 'upload_ack'; id: string; received: number }
   | { type: 'uploaded'; id: string; document: DocumentInfo }
   | { type: 'upload_aborted'; id: string }
@@ -212,6 +213,7 @@ export type ServerMessage =
 export type ClientMessage =
   | { type: 'watch'; collection?: string }
   | { type: 'ask'; id: string; request_id?: string; question: string; collection?: string; conversation?: string; documents?: string[] }
+  | { type: 'prefetch'; id: string; question: string; collection?: string }
   | { type: 'cancel'; stream: string }
   | { type: 'resume'; id?: string; stream: string; after_seq: number }
   | { type: 'leave'; stream: string }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <unordered_map>
 
 namespace answermill::store {
 namespace {
@@ -41,7 +42,46 @@ Error error_of(sqlite3* database) {
 
 }  // namespace
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+class StatementCache {
+ public:
+  StatementCache() = default;
+  StatementCache(const StatementCache&) = delete;
+  StatementCache& operator=(const StatementCache&) = delete;
+  ~StatementCache() {
+    for (const auto& [sql, statement] : idle_) sqlite3_finalize(statement);
+  }
+
+  sqlite3_stmt* take(const std::string& sql) {
+    const auto found = idle_.find(sql);
+    if (found == idle_.end()) return nullptr;
+    sqlite3_stmt* statement = found->second;
+    idle_.erase(found);
+    return statement;
+  }
+
+  void give_back(sqlite3_stmt* statement) {
+    constexpr std::size_t kMost = 64;
+    if (idle_.size() >= kMost) {
+      sqlite3_finalize(statement);
+      return;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    idle_.emplace(sqlite3_sql(statement), statement);
+  }
+
+ private:
+  std::unordered_multimap<std::string, sqlite3_stmt*> idle_;
+};
+
+void Statement::Release::operator()(sqlite3_stmt* statement) const {
+  if (const auto alive = cache.lock()) {
+    alive->give_back(statement);
+  } else {
+    sqlite3_finalize(statement);
+  }
+}
+
 void Database::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }
 
 Statement& Statement::bind(int index, std::int64_t value) {
@@ -153,12 +193,14 @@ Result<Database> Database::open_read_only(const std::string& path) {
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
+  if (!statements_) statements_ = std::make_shared<StatementCache>();
+  if (sqlite3_stmt* known = statements_->take(std::string(sql))) return Statement(known, statements_);
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
                          &statement, nullptr) != SQLITE_OK) {
     return error_of(database_.get());
   }
-  return Statement(statement);
+  return Statement(statement, statements_);
 }
 
 Status Database::execute(const std::string& sql) {

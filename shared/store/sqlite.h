@@ -18,10 +18,14 @@ struct sqlite3_stmt;
 
 namespace answermill::store {
 
+// Compiled statements that nobody uses at present; compiling one takes longer than most of them run.
+class StatementCache;
+
 class Statement {
  public:
   Statement() = default;
-  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  Statement(sqlite3_stmt* statement, std::weak_ptr<StatementCache> cache)
+      : statement_(statement, {std::move(cache)}) {}
 
   // Parameters count from 1; each returns *this. Text and blobs are copied.
   Statement& bind(int index, std::int64_t value);
@@ -50,10 +54,11 @@ class Statement {
   explicit operator bool() const { return statement_ != nullptr; }
 
  private:
-  struct Finalize {
+  struct Release {
     void operator()(sqlite3_stmt* statement) const;
+    std::weak_ptr<StatementCache> cache;
   };
-  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  std::unique_ptr<sqlite3_stmt, Release> statement_;
 };
 
 enum class Synchronous { kFull, kNormal };
@@ -67,6 +72,7 @@ class Database {
   // An existing file, to look at: beside a writer, or a copy with its -wal. Nothing in it is changed.
   static Result<Database> open_read_only(const std::string& path);
 
+  // A text that was compiled before, and is not in use, costs a lookup.
   Result<Statement> prepare(std::string_view sql);
   // Runs one or several statements without parameters.
   Status execute(const std::string& sql);
@@ -85,6 +91,9 @@ class Database {
   void checkpoint_by_hand();
   // Pages our commits added to the log since the last checkpoint() (0 unless by hand).
   int pages_logged() const { return wal_->total - wal_->copied; }
+  int log_pages() const { return wal_->total; }  // in all, with those that are copied
+  // Somebody else copies what is in the log now.
+  void count_as_copied() { wal_->copied = wal_->total; }
   // Copies the log into the file as far as readers allow, without waiting for them. Errors: as for commits.
   Status checkpoint();
 
@@ -101,6 +110,7 @@ class Database {
   };
   std::unique_ptr<Wal> wal_ = std::make_unique<Wal>();  // outlives the connection that writes it
   std::unique_ptr<sqlite3, Close> database_;
+  std::shared_ptr<StatementCache> statements_;
 };
 
 // BEGIN IMMEDIATE … COMMIT; rolls back when destroyed before commit().

@@ -24,6 +24,10 @@ ServerFacts facts_of(const ServerConfig& config) {
   return facts;
 }
 
+std::string catalog_path(const ServerConfig& config) {
+  return (std::filesystem::path(config.data) / "catalog.sqlite").string();
+}
+
 }  // namespace
 
 // In the order they stand on each other; taken down from the last to the first.
@@ -39,8 +43,9 @@ struct App::Parts {
                               })),
         hub(make_stream_hub(*bus)),
         disk_thread("disk"),
+        catalog_sync(catalog_path(config), *catalog),
         catalog_thread("catalog"),
-        catalog_client(*loop, catalog_thread, *catalog),
+        catalog_client(*loop, catalog_thread, *catalog, &catalog_sync),
         services{*loop, *bus, *hub, catalog_client, disk_thread, *blobs, facts_of(config), config.settings},
         documents(services),
         questions(services),
@@ -50,13 +55,15 @@ struct App::Parts {
   // Strict work: it goes on whatever clients do, and its outcome is sent from the catalog's thread.
   void record_job(bus::Job job, std::shared_ptr<bus::JobHandle> handle) {
     catalog_client.post(
-        [job = std::move(job), handle = std::move(handle), now_ms = loop->unix_ms()](Catalog& rows) {
+        [this, job = std::move(job), handle = std::move(handle), now_ms = loop->unix_ms()](Catalog& rows) {
           messages::Outcome outcome = record(rows, job, now_ms);
           if (outcome.status != messages::OutcomeStatus::kDone) {
             log::error("job={} op={} code={} recording failed: {}", job.spec.id, job.spec.op,
                        to_string(outcome.code), outcome.message);
           }
-          handle->finish(std::move(outcome));
+          const bool done = outcome.status == messages::OutcomeStatus::kDone;
+          if (!done || job.spec.op != "answer") return handle->finish(std::move(outcome));
+          catalog_sync.after_commit([handle](const Status& kept) { handle->finish(job_outcome(kept)); });
         });
   }
 
@@ -102,6 +109,7 @@ struct App::Parts {
   std::unique_ptr<FrontendBus> bus;
   std::unique_ptr<StreamHub> hub;
   WorkerThread disk_thread;
+  CatalogSync catalog_sync;
   WorkerThread catalog_thread;
   CatalogClient catalog_client;
   Services services;
@@ -127,8 +135,7 @@ Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const Serve
   }
   auto blobs = std::make_unique<store::BlobStore>(std::filesystem::path(config.data) / "blobs");
   const std::int64_t now_ms = make_asio_loop(io)->unix_ms();
-  auto catalog =
-      Catalog::open((std::filesystem::path(config.data) / "catalog.sqlite").string(), *blobs, now_ms);
+  auto catalog = Catalog::open(catalog_path(config), *blobs, now_ms);
   if (!catalog) return catalog.error();
   auto parts = std::make_unique<Parts>(io, config, std::move(edge), std::move(blobs), std::move(*catalog));
   parts->add_routes();

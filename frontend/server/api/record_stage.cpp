@@ -7,10 +7,7 @@
 #include "shared/messages/questions.h"
 
 namespace answermill::frontend {
-namespace {
 
-// The record stage lives in the frontend, which does not link the worker runtime: its own words for an
-// outcome.
 messages::Outcome job_outcome(const Status& status) {
   messages::Outcome outcome;
   if (status) return outcome;
@@ -20,6 +17,8 @@ messages::Outcome job_outcome(const Status& status) {
   outcome.retryable = status.error().code != ErrorCode::kMalformed;
   return outcome;
 }
+
+namespace {
 
 Status malformed() { return Error{ErrorCode::kMalformed, "The payload of a record job does not decode."}; }
 

@@ -74,6 +74,17 @@ Result<std::unique_ptr<Catalog>> Catalog::open(const std::string& path, store::B
   return catalog;
 }
 
+Catalog::Log Catalog::look_at_log() {
+  constexpr int kPieceOfLog = 1000;  // pages
+  constexpr int kRestOfLog = 250;
+  constexpr int kLongestLog = 8000;
+  const int fresh = database_.pages_logged();
+  if (fresh >= kRestOfLog && database_.log_pages() >= kLongestLog) return Log::kTooLong;
+  if (fresh < kPieceOfLog) return Log::kShort;
+  database_.count_as_copied();
+  return Log::kLong;
+}
+
 Status Catalog::migrate(std::int64_t now_ms) {
   // Several frontends start at once: the transaction makes one of them do the work.
   auto transaction = store::Transaction::begin(database_);

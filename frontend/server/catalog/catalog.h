@@ -78,15 +78,28 @@ class Catalog {
   // The answer never started: its message says so.
   Status refuse_answer(std::string_view stream, const Error& error);
   // The end of a stream. Nothing happens when its conversation is gone or the answer was recorded before.
+  // Survives every process at once, and a power cut once CatalogSync says so.
   Status finish_answer(const messages::RecordAnswer& answer, const messages::StreamState& state,
                        std::int64_t now_ms);
   Result<MessageRow> answer_of_stream(std::string_view stream);
 
+  // The log is copied into the file by somebody else from now on, whenever this says that it is long.
+  void leave_log_alone() { database_.checkpoint_by_hand(); }
+  enum class Log { kShort, kLong, kTooLong };
+  // kLong is said once for each piece. A log begins anew only at a moment when all of it is copied, which
+  // under steady writing another thread may always miss: one that is too long is this thread's to finish.
+  Log look_at_log();
+  Status copy_log() { return database_.checkpoint(); }
+
  private:
+  template <class Work>
+  auto relaxed(const Work& work) -> decltype(work());
   Result<StartedQuestion> note_question(const NewQuestion& question, const MakeSubmission& submission);
   Catalog(store::Database database, store::BlobStore& blobs)
       : database_(std::move(database)), blobs_(blobs) {}
 
+  Status note_answer(const messages::RecordAnswer& answer, const messages::StreamState& state,
+                     std::int64_t now_ms);
   Status migrate(std::int64_t now_ms);
   Status ensure_collection(std::string_view name, std::int64_t now_ms);
   Result<std::vector<DocumentRow>> select_documents(std::string_view where, std::string_view argument);

@@ -144,14 +144,20 @@ Result<ConversationRow> Catalog::conversation_for(const NewQuestion& question) {
   return row;
 }
 
+// Commits without waiting for the disk.
+template <class Work>
+auto Catalog::relaxed(const Work& work) -> decltype(work()) {
+  if (auto relaxed = database_.set_synchronous(store::Synchronous::kNormal); !relaxed) return relaxed.error();
+  auto result = work();
+  if (auto strict = database_.set_synchronous(store::Synchronous::kFull); !strict) return strict.error();
+  return result;
+}
+
 Result<StartedQuestion> Catalog::begin_question(const NewQuestion& question,
                                                 const MakeSubmission& submission) {
   // Survives every process; only a power cut may lose it, and with it the relaxed job that answers it. An
   // fsync here would stand between the asker and the first token.
-  if (auto relaxed = database_.set_synchronous(store::Synchronous::kNormal); !relaxed) return relaxed.error();
-  auto started = note_question(question, submission);
-  if (auto strict = database_.set_synchronous(store::Synchronous::kFull); !strict) return strict.error();
-  return started;
+  return relaxed([&] { return note_question(question, submission); });
 }
 
 Result<StartedQuestion> Catalog::note_question(const NewQuestion& question,
@@ -257,6 +263,12 @@ Status Catalog::refuse_answer(std::string_view stream, const Error& error) {
 
 Status Catalog::finish_answer(const messages::RecordAnswer& answer, const messages::StreamState& state,
                               std::int64_t now_ms) {
+  // The next question waits for this transaction, but not for the disk.
+  return relaxed([&] { return note_answer(answer, state, now_ms); });
+}
+
+Status Catalog::note_answer(const messages::RecordAnswer& answer, const messages::StreamState& state,
+                            std::int64_t now_ms) {
   auto status = MessageStatus::kFailed;
   if (!state.events.empty() && state.events.back().kind == messages::StreamEventKind::kTerminal) {
     auto terminal = messages::decode<messages::TerminalEvent>(state.events.back().data);

@@ -85,6 +85,34 @@ TEST(BlobStore, NamesBytesByTheirHashAndForgetsHalfOnes) {
   EXPECT_EQ(blobs.open("../../etc/passwd").error().code, ErrorCode::kInvalidArgument);
 }
 
+TEST(Sqlite, StatementsOfOneTextDoNotMeet) {
+  const Folder folder;
+  store::Statement survivor;
+  {
+    auto database = store::Database::open(folder.path() / "t.sqlite", store::Synchronous::kFull);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(database->execute("CREATE TABLE t(x); INSERT INTO t VALUES(1), (2), (3)"));
+    constexpr std::string_view kSql = "SELECT x FROM t WHERE x >= coalesce(?, 1) ORDER BY x";
+    for (int round = 0; round < 3; ++round) {
+      auto outer = database->prepare(kSql);
+      outer->bind(1, std::int64_t{2});
+      ASSERT_TRUE(*outer->step());
+      auto inner = database->prepare(kSql);
+      ASSERT_TRUE(*inner->step());
+      EXPECT_EQ(inner->integer(0), 1) << "nothing is left of what was bound before";
+      EXPECT_EQ(outer->integer(0), 2);
+      ASSERT_TRUE(*outer->step());
+      EXPECT_EQ(outer->integer(0), 3);
+    }  // in the middle of their rows
+    ASSERT_TRUE(database->execute("DROP TABLE t; CREATE TABLE t(x, y); INSERT INTO t VALUES(7, 8)"));
+    auto after = database->prepare(kSql);
+    ASSERT_TRUE(*after->step()) << "compiled anew for the new table";
+    EXPECT_EQ(after->integer(0), 7);
+    survivor = std::move(*after);
+  }
+  EXPECT_EQ(survivor.integer(0), 7) << "a statement keeps its connection open";
+}
+
 TEST(Sqlite, RollsBackWhatWasNotCommitted) {
   const Folder folder;
   auto database = store::Database::open(folder.path() / "t.sqlite", store::Synchronous::kFull);

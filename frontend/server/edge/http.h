@@ -72,7 +72,7 @@ class WebSocket {
   virtual void send_binary(std::string_view bytes) = 0;
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   virtual std::size_t pending_bytes() const = 0;
-  virtual const Request& request() const = 0;        // the upgrade request
+  virtual const Request& request() const = 0;        // the upgrade request; without headers once it is open
   virtual std::string_view subprotocol() const = 0;  // the one agreed on; empty for none
 };
 

@@ -46,7 +46,16 @@ void HttpProtocol::advance() {
   advancing_ = false;
   if (state_ == State::kClosing || !input_ended_) return;
   // The peer has said all it will: what is incomplete now stays so.
-  if (state_ == State::kIdle || state_ == State::kHead) close_after_answer();
+  if (state_ == State::kIdle) return close_after_answer();
+  if (state_ == State::kHead) refuse_head(400, "The request ended in its header.");
+}
+
+void HttpProtocol::refuse_head(int status, std::string_view message) {
+  request_ = {};
+  exchange_ = {};
+  exchange_.number = ++last_number_;
+  exchange_.keep_alive = false;
+  refuse(status, message);
 }
 
 bool HttpProtocol::step() {
@@ -86,11 +95,7 @@ bool HttpProtocol::step_head() {
     case RequestParser::Step::kRefused:
       break;
   }
-  request_ = {};
-  exchange_ = {};
-  exchange_.number = ++last_number_;
-  exchange_.keep_alive = false;
-  refuse(parser_->refusal().status, parser_->refusal().reason);
+  refuse_head(parser_->refusal().status, parser_->refusal().reason);
   return true;
 }
 
@@ -115,7 +120,8 @@ void HttpProtocol::begin_request() {
   exchange_.expects_continue = has_body && !head.http10 && !expect.empty();
   exchange_.small_body =
       !expect.empty() ? false : head.content_length.value_or(kSmallBodyBytes + 1) <= kSmallBodyBytes;
-  auto target = parse_target(head.target);
+  const bool of_server = head.method == "OPTIONS" && head.target == "*";  // RFC 9110 section 9.3.7
+  auto target = parse_target(of_server ? std::string_view("/") : head.target);
   if (!target) return refuse(400, "The request's target is malformed.");
   request_.path = target->path;
   request_.query = target->query;
@@ -131,6 +137,7 @@ void HttpProtocol::begin_request() {
   if (!expect.empty() && !header_lists(expect, "100-continue")) {
     return refuse(417, "The only expectation understood here is 100-continue.");
   }
+  if (of_server) return answer(exchange_.number, 204, {}, {}, {});
   if (!peer_.scope().loopback) {
     const auto token = request_.query_value("token");
     if (token && policy.token_matches(*token) && request_.method == "GET" && request_.path == "/") {
@@ -340,10 +347,7 @@ void HttpProtocol::on_tick(TimePoint now) {
       return;
     case State::kHead:
       if (waited <= limits().header_timeout) return;
-      exchange_ = {};
-      exchange_.number = ++last_number_;
-      exchange_.keep_alive = false;
-      return refuse(408, "The request did not arrive in time.");
+      return refuse_head(408, "The request did not arrive in time.");
     case State::kBody:
       if (sink_busy_ || waited <= limits().body_timeout) return;
       return refuse_body(408, "The request's body did not arrive in time.");

@@ -82,6 +82,7 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   void close_after_answer();
   bool must_close() const;
   void refuse(int status, std::string_view message, Headers headers = {});
+  void refuse_head(int status, std::string_view message);  // no request came of it
   void refuse_body(int status, std::string_view message);
   void drop_sink();
   void write_head(int status, std::string_view content_type, BodyFraming framing, std::size_t length,

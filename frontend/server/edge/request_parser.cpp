@@ -32,6 +32,21 @@ Refusal refusal_for(const ErrorCodeOut& error) {
   return {400, "The request is malformed: " + error.message() + "."};
 }
 
+// What two readers could take for requests of different lengths (RFC 9112 sections 5.2, 6.1 and 6.3). Some of
+// it may be read in one lawful way, but nobody honest sends it.
+Refusal ambiguity(const RequestHead& head, std::string_view raw) {
+  if (raw.find("\r\n ") != std::string_view::npos || raw.find("\r\n\t") != std::string_view::npos)
+    return {400, "A header's value goes on in another line."};
+  int lengths = 0;
+  for (const auto& [name, value] : head.headers) {
+    if (name == "content-length" && (++lengths > 1 || value.find(',') != std::string::npos))
+      return {400, "The request names more than one length."};
+    if (name == "transfer-encoding" && (lower(value) != "chunked" || head.http10))
+      return {400, "The only transfer coding understood here is chunked, in HTTP/1.1."};
+  }
+  return {};
+}
+
 }  // namespace
 
 struct RequestParser::Machine final : public http::basic_parser<true> {
@@ -97,13 +112,8 @@ RequestParser::Fed RequestParser::feed(std::string_view bytes) {
   if (const auto length = machine.content_length()) head.content_length = *length;
   head.keep_alive = machine.keep_alive();
   head.upgrade = machine.upgrade();
-  for (const auto& [name, value] : head.headers) {
-    // A coding we do not know would leave the end of the body to guesswork.
-    if (name == "transfer-encoding" && lower(value) != "chunked") {
-      machine.refused = {400, "The only transfer coding understood here is chunked."};
-      return {Step::kRefused, consumed};
-    }
-  }
+  machine.refused = ambiguity(head, bytes.substr(0, consumed));
+  if (machine.refused.status != 0) return {Step::kRefused, consumed};
   return {Step::kHead, consumed};
 }
 

@@ -26,9 +26,12 @@ class PlainTransport final : public Transport {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(pieces);
     message.msg_iovlen = count;
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
     ssize_t sent = -1;
     do {
-      sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      // One piece is by far the most often, and the kernel has less to do for it.
+      sent = count == 1 ? ::send(fd_, pieces->iov_base, pieces->iov_len, kFlags)
+                        : ::sendmsg(fd_, &message, kFlags);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0) return {would_block() ? Status::kWantWrite : Status::kFailed};
     const auto bytes = static_cast<std::size_t>(sent);

@@ -37,6 +37,11 @@ std::string handshake_request(const WebSocketHandle& handle) {
 WebSocketHandle::WebSocketHandle(Request request, std::string subprotocol)
     : request_(std::move(request)), subprotocol_(std::move(subprotocol)) {}
 
+void WebSocketHandle::forget_headers() {
+  request_.headers = Headers();
+  request_.body = std::string();
+}
+
 void WebSocketHandle::send_text(std::string_view text) {
   if (protocol_ != nullptr) protocol_->send(true, text);
 }
@@ -76,7 +81,9 @@ WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle
 WebSocketProtocol::~WebSocketProtocol() { handle_->attach(nullptr); }
 
 void WebSocketProtocol::begin(std::string input) {
-  engine_->receive(handshake_request(*handle_));
+  const std::string handshake = handshake_request(*handle_);
+  handle_->forget_headers();
+  engine_->receive(handshake);
   if (!input.empty() && opened_) engine_->receive(input);
   after_engine();
 }

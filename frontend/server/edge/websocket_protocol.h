@@ -28,6 +28,8 @@ class WebSocketHandle final : public WebSocket {
   const Request& request() const override { return request_; }
   std::string_view subprotocol() const override { return subprotocol_; }
 
+  // What nobody asks for once the session exists is not kept for as long as the connection lives.
+  void forget_headers();
   void attach(WebSocketProtocol* protocol) { protocol_ = protocol; }  // null: the connection is over
 
  private:

@@ -30,6 +30,13 @@ void check(bool ok, const char* what) {
 std::size_t raise_limits() {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
+  // The superuser may have more.
+  std::ifstream most("/proc/sys/fs/nr_open");
+  rlimit more{};
+  if (most >> more.rlim_max) {
+    more.rlim_cur = more.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &more) == 0) files = more;
+  }
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
   std::signal(SIGPIPE, SIG_IGN);
@@ -148,6 +155,9 @@ std::size_t FrameReader::whole_frame(std::size_t at) const {
 
 // proc(5), fields 14 and 15 of stat.
 double cpu_seconds(pid_t pid) {
+  double children_too = 0;
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid));
+  for (pid_t child = 0; children >> child;) children_too += cpu_seconds(child);
   std::ifstream in(fmt::format("/proc/{}/stat", pid));
   std::string line;
   std::getline(in, line);
@@ -157,19 +167,22 @@ double cpu_seconds(pid_t pid) {
   double user = 0;
   double system = 0;
   fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return children_too + (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-double private_bytes(pid_t pid) {
+// proc(5): the proportional set size.
+double memory_bytes(pid_t pid) {
   std::ifstream in(fmt::format("/proc/{}/smaps_rollup", pid));
   double total = 0;
   for (std::string line; std::getline(in, line);) {
-    if (line.rfind("Private_", 0) != 0) continue;
-    std::istringstream fields(line.substr(line.find(':') + 1));
+    if (line.rfind("Pss:", 0) != 0) continue;
+    std::istringstream fields(line.substr(4));
     double kilobytes = 0;
     fields >> kilobytes;
-    total += kilobytes * 1024;
+    total = kilobytes * 1024;
   }
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid));
+  for (pid_t child = 0; children >> child;) total += memory_bytes(child);
   return total;
 }
 

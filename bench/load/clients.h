@@ -62,10 +62,10 @@ class FrameReader {
   std::string buffer_;
 };
 
-// User and system time of a process so far.
+// User and system time of a process and its children so far.
 double cpu_seconds(pid_t pid);
-// Resident memory of a process, in bytes: what it does not share with others.
-double private_bytes(pid_t pid);
+// Resident memory of a process and its children, in bytes; what they share among them counts once.
+double memory_bytes(pid_t pid);
 
 // A server under test: a child that tells its port.
 struct Server {

@@ -105,12 +105,7 @@ void Fleet::ingest(const std::string& name, const std::string& text) const {
   }
 }
 
-double Fleet::cpu_seconds() const {
-  double sum = 0;
-  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid_));
-  for (pid_t child = 0; children >> child;) sum += bench::cpu_seconds(child);
-  return sum;
-}
+double Fleet::cpu_seconds() const { return bench::cpu_seconds(pid_); }
 
 std::string book(int pages) {
   std::string text;

@@ -16,7 +16,7 @@
 namespace answermill::command {
 namespace {
 
-constexpr int kBacklog = 1024;
+constexpr int kBacklog = 4096;  // whoever comes back in a storm and finds it full waits a second
 
 Error bad(std::string message) { return Error{ErrorCode::kInvalidArgument, std::move(message)}; }
 

@@ -97,6 +97,7 @@ void WebSocketProtocol::on_bytes(std::string_view bytes) {
 }
 
 void WebSocketProtocol::after_engine() {
+  sendable_ = engine_->state() == WebSocketEngine::State::kOpen;
   if (session_ended_ || engine_->state() != WebSocketEngine::State::kClosed) return;
   const auto& limits = peer_.context().config.limits;
   peer_.finish(limits.close_timeout, limits.close_timeout);
@@ -106,7 +107,7 @@ void WebSocketProtocol::after_engine() {
 void WebSocketProtocol::on_output(std::string_view bytes) { peer_.write(bytes); }
 
 void WebSocketProtocol::on_handshake() {
-  opened_ = true;
+  opened_ = sendable_ = true;
   session_->on_open();
 }
 
@@ -120,7 +121,7 @@ void WebSocketProtocol::on_message(bool text, std::string_view payload) {
 }
 
 void WebSocketProtocol::send(bool text, std::string_view payload) {
-  if (session_ended_ || engine_->state() != WebSocketEngine::State::kOpen) return;
+  if (session_ended_ || !sendable_) return;
   if (peer_.pending_bytes() > peer_.context().config.limits.queue_bytes) {
     log::warn("edge: a session queued more than {} bytes for one client; it is cut",
               peer_.context().config.limits.queue_bytes);
@@ -136,6 +137,7 @@ void WebSocketProtocol::send(bool text, std::string_view payload) {
 void WebSocketProtocol::close(std::uint16_t code, std::string_view reason) {
   if (session_ended_ || engine_->state() != WebSocketEngine::State::kOpen) return;
   engine_->close(code, reason);
+  sendable_ = false;
   close_by_ = peer_.context().now + peer_.context().config.limits.close_timeout;
   // Some codes end the connection at once. The session may be the caller, so its on_close waits for a clean
   // stack.
@@ -156,7 +158,7 @@ void WebSocketProtocol::on_end() {
 
 void WebSocketProtocol::on_written() {
   if (session_ended_ || !std::exchange(drain_due_, false)) return;
-  if (engine_->state() == WebSocketEngine::State::kOpen) session_->on_drain();
+  if (sendable_) session_->on_drain();
 }
 
 void WebSocketProtocol::on_tick(TimePoint now) {

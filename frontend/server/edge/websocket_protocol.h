@@ -33,9 +33,9 @@ class WebSocketHandle final : public WebSocket {
   void attach(WebSocketProtocol* protocol) { protocol_ = protocol; }  // null: the connection is over
 
  private:
+  WebSocketProtocol* protocol_ = nullptr;  // first: all that a send needs of this object is in one cache line
   Request request_;
   std::string subprotocol_;
-  WebSocketProtocol* protocol_ = nullptr;
 };
 
 class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
@@ -70,6 +70,9 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
   void end_session(std::uint16_t code);
 
   Peer& peer_;
+  // The engine's state is open; kept here, since asking it for each message to each of many thousand
+  // connections would wait for memory more than anything else does.
+  bool sendable_ = false;
   std::shared_ptr<WebSocketHandle> handle_;
   std::unique_ptr<WebSocketSession> session_;
   std::unique_ptr<WebSocketEngine> engine_;

@@ -14,6 +14,7 @@
 #include "frontend/command/fleet/up.h"
 #include "frontend/command/journal.h"
 #include "frontend/command/keys/keys.h"
+#include "frontend/command/tokens/tokens.h"
 
 namespace answermill::command {
 namespace {
@@ -24,10 +25,11 @@ struct Command {
   int (*main)(int argc, const char* const* argv);
 };
 
-constexpr std::array<Command, 10> kCommands = {{
+constexpr std::array<Command, 11> kCommands = {{
     {"up", "run the whole fleet in the foreground", up_main},
     {"join", "run workers here for a broker on another host", join_main},
     {"keys", "make, list or revoke keys of the bus", keys_main},
+    {"tokens", "make, list or revoke access tokens of a server", tokens_main},
     {"ingest", "add documents and wait until they are searchable", ingest_main},
     {"ask", "ask a question; the answer streams, sources follow", ask_main},
     {"search", "find passages", search_main},
@@ -58,7 +60,7 @@ std::string overview() {
     text += fmt::format("  {:<12} {}\n", command.name, command.summary);
   text += fmt::format("  {:<12} {}\n\n", "help COMMAND", "explain a command (or: answermill COMMAND --help)");
   text +=
-      "All but up, join, keys and journal talk to the server at --server URL, ANSWERMILL_SERVER or "
+      "All but up, join, keys, tokens and journal talk to the server at --server URL, ANSWERMILL_SERVER or "
       "http://localhost:8000.\n";
   return text + kExitCodesHelp;
 }

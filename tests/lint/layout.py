@@ -2,7 +2,7 @@
 """Who may include whom, and where each third party is at home.
 
 Arrows point down only:
-shared/base <- config, log, messages, text <- streams <- bus, store, http <- broker, workers, frontend.
+shared/base <- access, config, log, messages, text <- streams <- bus, store, http <- broker, workers, frontend.
 The last three never include one another, with one exception: a frontend consumes the `record` stage itself, so
 frontend/ may include the contract and client of workers/runtime. A stage includes workers/runtime and shared.
 Tests and benches may include anything.
@@ -19,7 +19,8 @@ MAX_BYTES = 1 << 20
 
 LAYERS = {
     "shared/base": 0,
-    "shared/config": 1, "shared/log": 1, "shared/metrics": 1, "shared/messages": 1, "shared/text": 1,
+    "shared/access": 1, "shared/config": 1, "shared/log": 1, "shared/metrics": 1, "shared/messages": 1,
+    "shared/text": 1,
     "shared/streams": 2,
     "shared/bus": 3, "shared/store": 3, "shared/http": 3,
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -34,15 +35,15 @@ std::string text_of(const sockaddr_storage& address) {
   return out;
 }
 
-// Nothing is parsed for a connection beyond the limit; it is told and let go.
-void turn_away(int fd, const ListenScope& scope) {
+// Nothing is parsed for a connection beyond a limit; it is told and let go.
+void turn_away(int fd, const ListenScope& scope, int status, std::string_view why) {
   if (scope.tls) {  // a handshake is what it shall not cost
     ::close(fd);
     return;
   }
-  const std::string body = error_json(503, "The server has as many connections as it allows.");
+  const std::string body = error_json(status, why);
   AnswerHead head;
-  head.status = 503;
+  head.status = status;
   head.content_type = kJsonType;
   head.length = body.size();
   head.keep_alive = false;
@@ -101,13 +102,18 @@ void Acceptor::accept_some() {
 }
 
 void Acceptor::admit_socket(int fd) {
-  if (context_->peers.size() >= context_->config.limits.connections) return turn_away(fd, scope_);
+  if (context_->peers.size() >= context_->config.limits.connections) {
+    return turn_away(fd, scope_, 503, "The server has as many connections as it allows.");
+  }
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     ::close(fd);  // it has gone already
     return;
   }
+  const std::string text = text_of(address);
+  auto seat = seat_for(text);
+  if (!seat) return turn_away(fd, scope_, 429, "Your address has as many connections as one is allowed.");
   boost::system::error_code error;
   tcp::socket socket(context_->io);
   socket.assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), fd, error);
@@ -115,9 +121,25 @@ void Acceptor::admit_socket(int fd) {
     ::close(fd);
     return;
   }
-  auto peer = std::make_shared<Peer>(context_, std::move(socket), scope_, text_of(address));
+  auto peer = std::make_shared<Peer>(context_, std::move(socket), scope_, text);
+  peer->seats().address = std::move(*seat);
   context_->peers.emplace(peer.get(), peer);
   peer->start(std::make_unique<HttpProtocol>(*peer));
+}
+
+// A proxy's connections carry other people's requests: they are counted where those are read.
+std::optional<Seat> Acceptor::seat_for(const std::string& address) {
+  const EdgeConfig& config = context_->config;
+  const auto& proxies = config.trusted_proxies;
+  const bool is_proxy = std::find(proxies.begin(), proxies.end(), address) != proxies.end();
+  if (is_proxy || (is_loopback_host(address) && !config.limit_loopback)) return Seat();
+  auto account = context_->usage->ledger.account(account_of_address(address), context_->now);
+  const std::uint32_t limit = config.usage.connections_per_address;
+  if (limit != 0 && account->connections >= limit) {
+    ++context_->usage->refused.connections;
+    return std::nullopt;
+  }
+  return Seat(std::move(account), &Account::connections);
 }
 
 }  // namespace answermill::frontend

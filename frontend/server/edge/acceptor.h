@@ -5,6 +5,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "frontend/server/edge/listener.h"
 #include "frontend/server/edge/peer.h"
@@ -24,6 +26,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   void wait();
   void accept_some();
   void admit_socket(int fd);
+  std::optional<Seat> seat_for(const std::string& address);
 
   std::shared_ptr<EdgeContext> context_;
   ListenScope scope_;

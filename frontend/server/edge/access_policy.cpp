@@ -7,10 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdint>
 #include <utility>
-
-#include "shared/base/sha256.h"
 
 namespace answermill::frontend {
 namespace {
@@ -82,9 +79,7 @@ std::string_view cookie_value(std::string_view header, std::string_view name) {
   return {};
 }
 
-AccessPolicy::AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins,
-                           std::string token)
-    : token_(std::move(token)) {
+AccessPolicy::AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins) {
   for (const auto& host : hosts) allow_host(host);
   for (const auto& origin : origins) origins_.push_back(lower(origin));
 }
@@ -124,28 +119,6 @@ std::string AccessPolicy::sharing_with(std::string_view origin) const {
   if (origin.empty()) return {};
   if (share_with_all_) return "*";
   return contains(shared_, lower(origin)) ? std::string(origin) : std::string();
-}
-
-bool AccessPolicy::token_matches(std::string_view offered) const {
-  if (token_.empty()) return false;
-  // Digests have one length, so neither the length nor a common prefix shows in the time taken.
-  const Sha256Digest expected = sha256(token_);
-  const Sha256Digest actual = sha256(offered);
-  std::uint8_t difference = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) difference |= expected[i] ^ actual[i];
-  return difference == 0;
-}
-
-bool AccessPolicy::token_presented(const Request& request) const {
-  const std::string_view authorization = request.header("authorization");
-  constexpr std::string_view kBearer = "bearer ";
-  if (authorization.size() > kBearer.size() && lower(authorization.substr(0, kBearer.size())) == kBearer &&
-      token_matches(authorization.substr(kBearer.size()))) {
-    return true;
-  }
-  if (const auto value = request.query_value("token"); value && token_matches(*value)) return true;
-  const std::string_view cookie = cookie_value(request.header("cookie"), kTokenCookie);
-  return !cookie.empty() && token_matches(cookie);
 }
 
 }  // namespace answermill::frontend

@@ -1,7 +1,7 @@
-// Who may talk to us: the Host, Origin and access-token rules. Pure.
+// Who may talk to us: the Host and Origin rules. Pure.
 //
 // Host guards against DNS rebinding (a page whose name was pointed at our address), Origin against other
-// pages in the user's browser, the token against everyone else once we listen beyond loopback.
+// pages in the user's browser, tokens (token_ring.h) against everyone else.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ inline constexpr std::string_view kTokenCookie = "answermill_token";
 
 class AccessPolicy {
  public:
-  AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins, std::string token);
+  AccessPolicy(std::vector<std::string> hosts, std::vector<std::string> origins);
 
   // A name or address that we listen on; allowed as Host from then on.
   void allow_host(std::string host);
@@ -41,18 +41,11 @@ class AccessPolicy {
   // What Access-Control-Allow-Origin says to a page of `origin`; empty when it may not read us.
   std::string sharing_with(std::string_view origin) const;
 
-  // Bearer header, `token` in the query or the cookie. Takes the same time for every wrong token of one
-  // length.
-  bool token_presented(const Request& request) const;
-  bool token_matches(std::string_view offered) const;
-  bool has_token() const { return !token_.empty(); }
-
  private:
   std::vector<std::string> hosts_;    // lower case, without port
   std::vector<std::string> origins_;  // lower case
   std::vector<std::string> shared_;   // lower case
   bool share_with_all_ = false;
-  std::string token_;
 };
 
 // The host of "host:port" in lower case, brackets and a final dot removed; empty when it is not a valid

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
+
+#include "frontend/server/edge/uri.h"
 
 namespace answermill::frontend {
 namespace {
@@ -13,9 +16,10 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
                     [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
-bool under(std::string_view path, std::string_view folder) {
-  return path.substr(0, folder.size()) == folder &&
-         (path.size() == folder.size() || path[folder.size()] == '/');
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
 }
 
 }  // namespace
@@ -62,13 +66,50 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
             "A page of another origin may not do this. Allow it with --allowed-origins URL, or "
             "--cors-origins URL."};
   }
-  const bool open = request.path == "/healthz" || request.path == "/readyz";
-  const bool exempt = open || is_preflight(policy, request);
-  if (!arrival.scope.loopback && !exempt && !policy.token_presented(request)) {
-    return {401,
-            "The access token is missing or wrong. Open the address with ?token=… that the server printed."};
-  }
   return {};
+}
+
+ShownToken shown_token(const TokenRing& tokens, const Request& request) {
+  constexpr std::string_view kBearer = "bearer ";
+  const std::string_view authorization = request.header("authorization");
+  if (authorization.size() > kBearer.size() &&
+      equals_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) {
+    if (auto grant = tokens.find(trimmed(authorization.substr(kBearer.size())))) return {std::move(grant)};
+  }
+  if (const auto token = request.query_value("token"); token && !token->empty()) {
+    if (auto grant = tokens.find(*token)) return {std::move(grant), true};
+  }
+  const std::string_view cookie = cookie_value(request.header("cookie"), kTokenCookie);
+  if (cookie.empty()) return {};
+  return {tokens.find(cookie)};
+}
+
+bool needs_token(const TokenRing& tokens, const ListenScope& scope, bool open_loopback) {
+  return !scope.loopback || (tokens.has_file() && !open_loopback);
+}
+
+std::string client_address(const std::vector<std::string>& proxies, const Request& request,
+                           const std::string& peer) {
+  const auto is_proxy = [&proxies](std::string_view address) {
+    return std::find(proxies.begin(), proxies.end(), address) != proxies.end();
+  };
+  if (!is_proxy(peer)) return peer;
+  // Several header lines mean one list, in their order.
+  std::vector<std::string_view> hops;
+  for (const auto& [name, value] : request.headers) {
+    if (name != "x-forwarded-for") continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(','), rest.size());
+      hops.push_back(trimmed(rest.substr(0, end)));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
+    if (!is_ip_literal(*hop)) break;
+    if (!is_proxy(*hop)) return std::string(*hop);
+  }
+  return peer;
 }
 
 std::string token_cookie(std::string_view token, const ListenScope& scope) {
@@ -80,7 +121,7 @@ std::string token_cookie(std::string_view token, const ListenScope& scope) {
 bool wants_html(const Request& request) {
   for (const std::string_view folder :
        {"/api", "/ws", "/v1", "/chat", "/fast_chat", "/mcp", "/healthz", "/readyz"}) {
-    if (under(request.path, folder)) return false;
+    if (is_under(request.path, folder)) return false;
   }
   return request.header("accept").find("text/html") != std::string_view::npos;
 }
@@ -88,10 +129,7 @@ bool wants_html(const Request& request) {
 bool header_lists(std::string_view value, std::string_view token) {
   while (!value.empty()) {
     const std::size_t end = std::min(value.find(','), value.size());
-    std::string_view item = value.substr(0, end);
-    while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
-    while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
-    if (equals_ignoring_case(item, token)) return true;
+    if (equals_ignoring_case(trimmed(value.substr(0, end)), token)) return true;
     value.remove_prefix(std::min(end + 1, value.size()));
   }
   return false;

@@ -1,11 +1,14 @@
 // Whether a request may come in at all: Host, Origin and token rules applied to one request. Pure.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "frontend/server/edge/access_policy.h"
 #include "frontend/server/edge/http.h"
+#include "frontend/server/edge/token_ring.h"
 
 namespace answermill::frontend {
 
@@ -24,8 +27,23 @@ Headers sharing_headers(const AccessPolicy& policy, const Request& request);
 // The answer to a preflight, beside those. `methods` are what the path takes.
 Headers preflight_headers(const Request& request, std::string_view methods);
 
-// status 0: admitted.
+// The Host and Origin rules.
 Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival& arrival);
+
+// What a request shows: Bearer header, `token` in the query, or the cookie; the first that is known counts.
+struct ShownToken {
+  std::shared_ptr<const Grant> grant;  // null: none, or a wrong one
+  bool in_query = false;               // the grant's token came in the address
+};
+ShownToken shown_token(const TokenRing& tokens, const Request& request);
+
+// Whether who comes in here has to show one. `open_loopback`: this machine's programs never do.
+bool needs_token(const TokenRing& tokens, const ListenScope& scope, bool open_loopback);
+
+// The client's address: the peer's, or, behind a proxy of ours, the last one in X-Forwarded-For that is no
+// proxy of ours. Source: RFC 7239 section 7.4 (only what our own proxies added can be believed).
+std::string client_address(const std::vector<std::string>& proxies, const Request& request,
+                           const std::string& peer);
 
 // The Set-Cookie value that keeps the token in the browser.
 std::string token_cookie(std::string_view token, const ListenScope& scope);

@@ -181,13 +181,39 @@ std::string_view reason_phrase(int status) {
 }
 
 std::string error_json(int status, std::string_view message) {
+  return error_json(Refusal{status, std::string(message)});
+}
+
+Headers refusal_headers(const Refusal& refusal) {
+  if (refusal.status == 401) return {{"WWW-Authenticate", "Bearer"}};
+  if (!refusal.scope.empty()) {
+    // Scopes are listed with spaces there (RFC 6749 section 3.3).
+    std::string scopes = refusal.scope;
+    std::replace(scopes.begin(), scopes.end(), ',', ' ');
+    return {{"WWW-Authenticate", fmt::format(R"(Bearer error="insufficient_scope", scope="{}")", scopes)}};
+  }
+  if (refusal.retry_after.count() <= 0) return {};
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(refusal.retry_after);
+  return {{"Retry-After", fmt::to_string(seconds.count())}};
+}
+
+std::string error_json(const Refusal& refusal) {
+  const int status = refusal.status;
   const bool retryable = status == 408 || status == 429 || status == 502 || status == 503 || status == 504;
   std::string out = R"({"error":{"code":")";
   out += error_name(status);
   out += R"(","message":)";
-  append_json_string(out, message);
+  append_json_string(out, refusal.reason);
   out += R"(,"retryable":)";
-  out += retryable ? "true}}" : "false}}";
+  out += retryable ? "true" : "false";
+  if (!refusal.scope.empty()) {
+    out += R"(,"scope":)";
+    append_json_string(out, refusal.scope);
+  }
+  if (refusal.retry_after.count() > 0)
+    out +=
+        fmt::format(R"(,"retry_after":{:.3f})", std::chrono::duration<double>(refusal.retry_after).count());
+  out += "}}";
   return out;
 }
 

@@ -15,6 +15,10 @@ std::string_view reason_phrase(int status);
 
 // {"error":{"code","message","retryable"}} with the code that belongs to the status.
 std::string error_json(int status, std::string_view message);
+std::string error_json(const Refusal& refusal);  // with the scope or the time that is missing
+
+// What beside the body tells a client what to do: WWW-Authenticate (RFC 6750), Retry-After.
+Headers refusal_headers(const Refusal& refusal);
 
 // A page of one sentence, for people who opened a wrong address.
 std::string error_html(int status, std::string_view message);

@@ -13,17 +13,20 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/server/edge/caller.h"
+
 namespace answermill::frontend {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;
-  std::string path;                   // percent-decoded, "/api/documents/abc"
-  std::string query;                  // raw, without '?'
-  Headers headers;                    // names in lower case
-  std::string body;                   // whole, for plain routes (bounded by the body limit)
-  std::string peer;                   // address of the client
+  std::string path;   // percent-decoded, "/api/documents/abc"
+  std::string query;  // raw, without '?'
+  Headers headers;    // names in lower case
+  std::string body;   // whole, for plain routes (bounded by the body limit)
+  std::string peer;   // address of the client
+  Caller caller;
   std::vector<std::string> captures;  // one per "{name}" of the route's pattern, percent-decoded
 
   std::string_view header(std::string_view lower_case_name) const;      // empty when absent
@@ -92,23 +95,41 @@ using Handler = std::function<void(Request request, ResponderPtr responder)>;
 using UploadHandler =
     std::function<std::unique_ptr<BodySink>(const Request& request, ResponderPtr responder)>;
 // May refuse by returning null after setting `status` (e.g. 400) and `reason`.
-struct Refusal {
-  int status = 0;
-  std::string reason;
-};
 using WebSocketHandler = std::function<std::unique_ptr<WebSocketSession>(
     const Request& request, std::shared_ptr<WebSocket> socket, Refusal& refusal)>;
 
+// How a refusal looks on the wires below some path.
+struct RefusalBody {
+  std::string content_type;
+  std::string body;
+};
+using RefusalWriter = std::function<RefusalBody(const Request&, const Refusal&)>;
+
 // Patterns are literal segments and "{name}" captures of one segment: "/api/documents/{id}/pages/{page}".
 // A path that matches with another method is answered 405 with Allow; none at all falls to the static files,
-// then 404.
+// then 404. `access` is asked and charged before the handler runs; what it does to single messages of a
+// WebSocket is the session's to ask.
 class Router {
  public:
   virtual ~Router() = default;
-  virtual void route(std::string_view method, std::string_view pattern, Handler handler) = 0;
-  virtual void upload(std::string_view method, std::string_view pattern, UploadHandler handler) = 0;
+  virtual void route(std::string_view method, std::string_view pattern, const Access& access,
+                     Handler handler) = 0;
+  virtual void upload(std::string_view method, std::string_view pattern, const Access& access,
+                      UploadHandler handler) = 0;
   virtual void websocket(std::string_view pattern, std::vector<std::string> subprotocols,
-                         WebSocketHandler handler) = 0;
+                         const Access& access, WebSocketHandler handler) = 0;
+  // For the operator alone.
+  void route(std::string_view method, std::string_view pattern, Handler handler) {
+    route(method, pattern, kNeedsAdmin, std::move(handler));
+  }
+  void upload(std::string_view method, std::string_view pattern, UploadHandler handler) {
+    upload(method, pattern, kNeedsAdmin, std::move(handler));
+  }
+  void websocket(std::string_view pattern, std::vector<std::string> subprotocols, WebSocketHandler handler) {
+    websocket(pattern, std::move(subprotocols), kNeedsAdmin, std::move(handler));
+  }
+  // What the edge itself refuses at `folder` and below it is told by `writer`; elsewhere as our JSON.
+  virtual void refuse_with(std::string_view folder, RefusalWriter writer) = 0;
 };
 
 }  // namespace answermill::frontend

@@ -32,6 +32,7 @@ HttpProtocol::~HttpProtocol() { link_->answerer = nullptr; }
 void HttpProtocol::on_bytes(std::string_view bytes) {
   if (state_ == State::kClosing) return;
   input_.append(bytes);
+  pace_.bytes += bytes.size();
   if (state_ == State::kBody && exchange_.body_use != BodyUse::kCollect) since_ = peer_.context().now;
   advance();
   const bool waiting = state_ == State::kWaiting || (state_ == State::kBody && sink_busy_) || output_blocked_;
@@ -129,23 +130,13 @@ void HttpProtocol::begin_request() {
   const Arrival arrival{peer_.scope(), target->authority, head.http10, head.upgrade};
   const AccessPolicy& policy = peer_.context().policy;
   exchange_.sharing = sharing_headers(policy, request_);
-  if (const Refusal refusal = admit(policy, request_, arrival); refusal.status != 0) {
-    Headers extra;
-    if (refusal.status == 401) extra.emplace_back("WWW-Authenticate", "Bearer");
-    return refuse(refusal.status, refusal.reason, std::move(extra));
-  }
+  if (const Refusal refusal = admit(policy, request_, arrival); refusal.refused()) return refuse(refusal);
   if (!expect.empty() && !header_lists(expect, "100-continue")) {
     return refuse(417, "The only expectation understood here is 100-continue.");
   }
-  if (of_server) return answer(exchange_.number, 204, {}, {}, {});
-  if (!peer_.scope().loopback) {
-    const auto token = request_.query_value("token");
-    if (token && policy.token_matches(*token) && request_.method == "GET" && request_.path == "/") {
-      Headers headers{{"Location", "/"}, {"Set-Cookie", token_cookie(*token, peer_.scope())}};
-      return answer(exchange_.number, 303, kHtmlType, {}, headers);
-    }
-    // The token has done its work; handlers and their logs need not see it.
-    if (token) request_.query = query_without(request_.query, "token");
+  if (of_server) {
+    if (authorize(kNeedsAnything)) answer(exchange_.number, 204, {}, {}, {});
+    return;
   }
   dispatch(*target);
 }
@@ -157,6 +148,7 @@ void HttpProtocol::dispatch(const Target& target) {
     const std::string_view methods = match.allow.empty() ? std::string_view("GET, HEAD") : match.allow;
     return answer(exchange_.number, 204, {}, {}, preflight_headers(request_, methods));
   }
+  if (!authorize(match.action == nullptr ? kNeedsAnything : match.access)) return;
   if (match.action == nullptr) {
     if (match.allow.empty()) return serve_file();
     return refuse(405, "This path is not for that method.", {{"Allow", match.allow}});
@@ -204,6 +196,7 @@ void HttpProtocol::begin_upload(const UploadHandler& handler) {
   auto sink = handler(request_, responder());
   if (exchange_.number != number || exchange_.answer == AnswerState::kDone || state_ == State::kClosing)
     return;
+  pace_ = {0, {}, peer_.context().now};
   exchange_.body_use = sink ? BodyUse::kSink : BodyUse::kDiscard;
   sink_ = std::move(sink);
   if (!exchange_.body_complete) return continue_body();
@@ -295,6 +288,7 @@ void HttpProtocol::upgrade(const WebSocketRoute& route) {
       exchange_.http10) {
     return refuse(400, "The WebSocket handshake is malformed.");
   }
+  if (!take_forwarded_seat()) return;
   Refusal refusal;
   auto protocol = WebSocketProtocol::make(peer_, std::move(request_), route, refusal);
   if (!protocol) {
@@ -347,11 +341,16 @@ void HttpProtocol::on_tick(TimePoint now) {
       return;
     case State::kHead:
       if (waited <= limits().header_timeout) return;
+      ++peer_.context().usage->refused.slow_requests;
       return refuse_head(408, "The request did not arrive in time.");
     case State::kBody:
+      if (upload_too_slow(now)) return refuse_body(408, "The upload is too slow.");
       if (sink_busy_ || waited <= limits().body_timeout) return;
+      ++peer_.context().usage->refused.slow_requests;
       return refuse_body(408, "The request's body did not arrive in time.");
     case State::kWaiting:
+      if (exchange_.answer == AnswerState::kStreaming && exchange_.caller.revoked()) peer_.abort();
+      return;
     case State::kClosing:
       return;
   }

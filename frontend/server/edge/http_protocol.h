@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "frontend/server/edge/answer.h"
 #include "frontend/server/edge/http_exchange.h"
@@ -62,6 +63,8 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
     bool small_body = false;  // cheap enough to read to its end for the sake of the connection
     bool expects_continue = false;
     Headers sharing;  // sent with whatever answer there is
+    Caller caller;
+    Seat seat;  // of an open answer
   };
 
   void advance();
@@ -70,6 +73,12 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   bool step_body();
   void begin_request();
   void dispatch(const Target& target);
+  // Knows the caller, asks whether he may, and counts it. False: he was answered.
+  bool authorize(const Access& access);
+  std::shared_ptr<Account> address_account() const;
+  bool take_seats(const Access& access);
+  bool take_forwarded_seat();
+  bool upload_too_slow(TimePoint now);
   void begin_plain(const Handler& handler);
   void begin_upload(const UploadHandler& handler);
   void upgrade(const WebSocketRoute& route);
@@ -81,7 +90,10 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   void complete_exchange();
   void close_after_answer();
   bool must_close() const;
-  void refuse(int status, std::string_view message, Headers headers = {});
+  void refuse(const Refusal& refusal, Headers headers = {});
+  void refuse(int status, std::string_view message, Headers headers = {}) {
+    refuse(Refusal{status, std::string(message)}, std::move(headers));
+  }
   void refuse_head(int status, std::string_view message);  // no request came of it
   void refuse_body(int status, std::string_view message);
   void drop_sink();
@@ -109,6 +121,13 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   bool advancing_ = false;
   bool output_blocked_ = false;
   bool input_ended_ = false;
+  // Of an upload: what came while we were ready to read it.
+  struct Pace {
+    std::uint64_t bytes = 0;
+    TimePoint::duration waited{};
+    TimePoint looked;
+  };
+  Pace pace_;
   TimePoint since_;  // entered the state; in kBody of a sink: the last byte
 };
 

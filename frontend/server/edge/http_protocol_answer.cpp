@@ -58,16 +58,6 @@ void HttpProtocol::answer(std::uint64_t exchange, int status, std::string_view c
   complete_exchange();
 }
 
-void HttpProtocol::refuse(int status, std::string_view message, Headers headers) {
-  if (exchange_.answer == AnswerState::kStreaming) return peer_.abort();  // too late for another answer
-  const bool page = wants_html(request_);
-  if (page) {
-    for (auto& header : page_headers({})) headers.push_back(std::move(header));
-  }
-  answer(exchange_.number, status, page ? kHtmlType : kJsonType,
-         page ? error_html(status, message) : error_json(status, message), headers);
-}
-
 bool HttpProtocol::open_stream(std::uint64_t exchange, int status, std::string_view content_type,
                                const Headers& headers, const std::shared_ptr<HttpBodyStream>& stream) {
   if (exchange != exchange_.number || exchange_.answer != AnswerState::kPending ||
@@ -131,6 +121,7 @@ void HttpProtocol::drop_sink() {
 void HttpProtocol::complete_exchange() {
   drop_sink();
   handler_ = nullptr;
+  exchange_.seat.leave();
   if (!exchange_.keep_alive) return close_after_answer();
   if (!exchange_.body_complete) {
     exchange_.body_use = BodyUse::kDiscard;

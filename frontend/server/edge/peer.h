@@ -21,6 +21,7 @@
 #include "frontend/server/edge/server.h"
 #include "frontend/server/edge/static_files.h"
 #include "frontend/server/edge/tls.h"
+#include "frontend/server/edge/token_ring.h"
 #include "frontend/server/edge/transport.h"
 #include "frontend/server/edge/websocket_engine.h"
 
@@ -48,14 +49,18 @@ struct EdgeContext {
   EdgeContext(boost::asio::io_context& loop, EdgeConfig settings)
       : io(loop),
         config(std::move(settings)),
-        policy(config.allowed_hosts, config.allowed_origins, config.access_token),
+        policy(config.allowed_hosts, config.allowed_origins),
         engines(config.limits.websocket_message_bytes) {
     for (const auto& origin : config.cors_origins) policy.share_with(origin);
+    tokens.set_fixed(config.access_token);
+    usage->limits = config.usage;
   }
 
   boost::asio::io_context& io;
   EdgeConfig config;
   AccessPolicy policy;
+  TokenRing tokens;
+  std::shared_ptr<UsageBook> usage = std::make_shared<UsageBook>();
   RouteTable routes;
   StaticFiles files;
   WebSocketEngines engines;
@@ -68,6 +73,13 @@ struct EdgeContext {
   std::function<void()> on_peer_gone;                // may be empty
   TimePoint now = std::chrono::steady_clock::now();  // of the last tick: exact enough for timeouts
   std::chrono::milliseconds tick{1000};
+};
+
+// Whose connection it is, as long as it is open.
+struct PeerSeats {
+  Seat address;
+  Seat token;
+  std::shared_ptr<const Grant> holder;  // of the token's seat
 };
 
 class Peer : public std::enable_shared_from_this<Peer> {
@@ -105,6 +117,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   EdgeContext& context() { return *context_; }
   const ListenScope& scope() const { return scope_; }
   const std::string& address() const { return address_; }
+  PeerSeats& seats() { return seats_; }
 
  private:
   void mark_dirty();
@@ -120,6 +133,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::unique_ptr<Transport> transport_;
   ListenScope scope_;
   std::string address_;
+  PeerSeats seats_;
   std::unique_ptr<PeerProtocol> protocol_;
   OutputQueue queue_;
   bool reading_ = true;

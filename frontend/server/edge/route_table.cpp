@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "frontend/server/edge/uri.h"
+
 namespace answermill::frontend {
 namespace {
 
@@ -25,8 +27,9 @@ void add_method(std::string& allow, std::string_view method) {
 
 }  // namespace
 
-void RouteTable::add(std::string_view method, std::string_view pattern, RouteAction action) {
-  Entry entry{std::string(method), {}, std::move(action)};
+void RouteTable::add(std::string_view method, std::string_view pattern, const Access& access,
+                     RouteAction action) {
+  Entry entry{std::string(method), {}, access, std::move(action)};
   std::string_view rest = pattern.substr(pattern.empty() ? 0 : 1);
   while (true) {
     const std::size_t slash = rest.find('/');
@@ -37,17 +40,30 @@ void RouteTable::add(std::string_view method, std::string_view pattern, RouteAct
   entries_.push_back(std::move(entry));
 }
 
-void RouteTable::route(std::string_view method, std::string_view pattern, Handler handler) {
-  add(method, pattern, std::move(handler));
+void RouteTable::route(std::string_view method, std::string_view pattern, const Access& access,
+                       Handler handler) {
+  add(method, pattern, access, std::move(handler));
 }
 
-void RouteTable::upload(std::string_view method, std::string_view pattern, UploadHandler handler) {
-  add(method, pattern, std::move(handler));
+void RouteTable::upload(std::string_view method, std::string_view pattern, const Access& access,
+                        UploadHandler handler) {
+  add(method, pattern, access, std::move(handler));
 }
 
 void RouteTable::websocket(std::string_view pattern, std::vector<std::string> subprotocols,
-                           WebSocketHandler handler) {
-  add("GET", pattern, WebSocketRoute{std::move(subprotocols), std::move(handler)});
+                           const Access& access, WebSocketHandler handler) {
+  add("GET", pattern, access, WebSocketRoute{std::move(subprotocols), std::move(handler)});
+}
+
+void RouteTable::refuse_with(std::string_view folder, RefusalWriter writer) {
+  writers_.push_back({std::string(folder), std::move(writer)});
+}
+
+const RefusalWriter* RouteTable::refusal_writer(std::string_view path) const {
+  for (const auto& writer : writers_) {
+    if (is_under(path, writer.folder)) return &writer.write;
+  }
+  return nullptr;
 }
 
 RouteMatch RouteTable::match(std::string_view method, const std::vector<std::string>& segments,
@@ -70,6 +86,7 @@ RouteMatch RouteTable::match(std::string_view method, const std::vector<std::str
   }
   if (best == nullptr) return result;
   result.action = &best->action;
+  result.access = best->access;
   for (std::size_t i = 0; i < segments.size(); ++i) {
     if (is_capture(best->segments[i])) result.captures.push_back(segments[i]);
   }

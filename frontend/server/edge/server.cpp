@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "frontend/server/edge/acceptor.h"
+#include "frontend/server/edge/admission.h"
 #include "frontend/server/edge/listener.h"
 #include "frontend/server/edge/peer.h"
 #include "shared/log/log.h"
@@ -79,7 +80,7 @@ Result<EdgeServer::Impl::Opened> EdgeServer::Impl::open() const {
   }
   if (all.empty()) return Error{ErrorCode::kInvalidArgument, "there is no address to listen on"};
   for (const auto& listener : all) {
-    if (!listener.scope.loopback && !context->policy.has_token()) {
+    if (!listener.scope.loopback && !context->tokens.has_fixed() && !context->tokens.has_file()) {
       return Error{ErrorCode::kInvalidArgument,
                    fmt::format("listening on {} reaches beyond this machine and needs an access token",
                                listener.host)};
@@ -200,6 +201,15 @@ void EdgeServer::stop(std::function<void()> done) {
   boost::asio::post(context.io, [weak = impl_->weak_from_this()] {
     if (const auto self = weak.lock()) self->check_stopped();
   });
+}
+
+void EdgeServer::set_tokens(const access::TokenList& tokens) { impl_->context->tokens.replace(tokens); }
+
+AccessReport EdgeServer::access() const {
+  const EdgeContext& context = *impl_->context;
+  constexpr ListenScope kLoopback;
+  return {context.tokens.count(), needs_token(context.tokens, kLoopback, context.config.open_loopback),
+          context.peers.size(), context.usage->limits, context.usage->refused};
 }
 
 std::size_t EdgeServer::connections() const { return impl_->context->peers.size(); }

@@ -39,6 +39,11 @@ struct EdgeLimits {
   std::chrono::milliseconds drain_idle_timeout{5'000};    // reading on after a refusal: without a byte
   std::chrono::milliseconds drain_total_timeout{60'000};  // and altogether
   std::chrono::milliseconds stop_timeout{3'000};          // from stop() until the last connection is cut
+  // A WebSocket on which no message came or went for so long is closed; 0: never.
+  std::chrono::milliseconds websocket_idle_timeout{0};
+  // An upload that brings less, over a window in which we were ready to read, is ended; 0: never.
+  std::size_t upload_bytes_per_second = 1024;
+  std::chrono::milliseconds upload_rate_window{30'000};
 };
 
 struct EdgeConfig {
@@ -52,8 +57,12 @@ struct EdgeConfig {
   // Several processes share the ports (SO_REUSEPORT). A port held by a program without that option is still
   // busy.
   bool reuse_port = false;
-  // Required of every request that arrives on an address beyond loopback; see access_policy.h.
+  // Does everything; required of requests that arrive on an address beyond loopback, if there are no others.
   std::string access_token;
+  bool open_loopback = false;   // this machine's own programs need no token, even when there are some
+  bool limit_loopback = false;  // and without one they are bound by `usage` like any other address
+  std::vector<std::string> trusted_proxies;  // addresses whose X-Forwarded-For is believed
+  UsageLimits usage;
   std::vector<std::string> allowed_hosts;    // names beyond the loopback ones, without a port
   std::vector<std::string> allowed_origins;  // "https://example.org", beside the request's own
   std::vector<std::string> cors_origins;     // whose pages may also read the answers; "*" for any
@@ -70,6 +79,15 @@ SystemdSockets systemd_sockets();
 
 // True when "HOST:PORT" names only loopback addresses. Errors: kInvalidArgument.
 Result<bool> is_loopback_listen(const std::string& listen);
+
+// Who is let in and who was not, for the status.
+struct AccessReport {
+  std::size_t tokens = 0;
+  bool token_required = false;  // on loopback too
+  std::size_t connections = 0;
+  UsageLimits limits;
+  RefusalCounts refused;
+};
 
 class EdgeServer {
  public:
@@ -95,6 +113,10 @@ class EdgeServer {
   // open any more.
   void stop(std::function<void()> done = {});
 
+  // The tokens of the tokens file, from now on. Connections of tokens that went are closed.
+  void set_tokens(const access::TokenList& tokens);
+
+  AccessReport access() const;
   std::size_t connections() const;
 
  private:

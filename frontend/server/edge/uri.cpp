@@ -98,6 +98,11 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
   return value;
 }
 
+bool is_under(std::string_view path, std::string_view folder) {
+  return path.substr(0, folder.size()) == folder &&
+         (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
 std::string query_without(std::string_view query, std::string_view name) {
   std::string out;
   for_each_field(query, [&](std::string_view field) {

@@ -24,6 +24,9 @@ std::optional<Target> parse_target(std::string_view target);
 // First value of `name`, decoded with '+' as a space; nullopt when it is absent or malformed.
 std::optional<std::string> query_value(std::string_view query, std::string_view name);
 
+// `folder` itself, or below it: "/api/x" is under "/api", "/apix" is not.
+bool is_under(std::string_view path, std::string_view folder);
+
 // The query without any field called `name`.
 std::string query_without(std::string_view query, std::string_view name);
 

@@ -9,7 +9,9 @@
 namespace answermill::frontend {
 namespace {
 
+constexpr std::uint16_t kGoingAway = 1001;
 constexpr std::uint16_t kAbnormal = 1006;
+constexpr std::uint16_t kPolicyViolation = 1008;
 constexpr std::uint16_t kServiceRestart = 1012;
 
 // The first of the client's offers that the route speaks; empty when there is none.
@@ -74,7 +76,8 @@ WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle
       handle_(std::move(handle)),
       session_(std::move(session)),
       engine_(peer.context().engines.make(*this, std::string(handle_->subprotocol()))),
-      last_heard_(peer.context().now) {
+      last_heard_(peer.context().now),
+      last_message_(peer.context().now) {
   handle_->attach(this);
 }
 
@@ -113,6 +116,7 @@ void WebSocketProtocol::on_handshake() {
 
 void WebSocketProtocol::on_message(bool text, std::string_view payload) {
   if (session_ended_) return;
+  last_message_ = peer_.context().now;
   if (text) {
     session_->on_text(payload);
   } else {
@@ -132,6 +136,7 @@ void WebSocketProtocol::send(bool text, std::string_view payload) {
   peer_.write(std::string_view(header));
   peer_.write(payload);
   drain_due_ = true;
+  last_message_ = peer_.context().now;
 }
 
 void WebSocketProtocol::close(std::uint16_t code, std::string_view reason) {
@@ -167,6 +172,11 @@ void WebSocketProtocol::on_tick(TimePoint now) {
   if (close_by_ != TimePoint::max() && peer_.pending_bytes() > 0) close_by_ = now + limits.close_timeout;
   if (now > close_by_) return peer_.abort();
   if (engine_->state() != WebSocketEngine::State::kOpen) return;
+  if (handle_->request().caller.revoked()) return close(kPolicyViolation, "the access token was revoked");
+  if (limits.websocket_idle_timeout.count() > 0 && now - last_message_ > limits.websocket_idle_timeout) {
+    ++peer_.context().usage->refused.idle;
+    return close(kGoingAway, "idle");
+  }
   const auto silent = now - last_heard_;
   if (!ping_sent_ && silent > limits.ping_interval) {
     engine_->ping();

@@ -81,6 +81,7 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
   bool drain_due_ = false;  // a session's message was queued since the last drain
   bool ping_sent_ = false;
   TimePoint last_heard_;
+  TimePoint last_message_;  // in either direction; pings are none
   TimePoint close_by_ = TimePoint::max();
 };
 

@@ -4,6 +4,7 @@
 
 #include "frontend/server/edge/access_policy.h"
 #include "frontend/server/edge/admission.h"
+#include "frontend/server/edge/token_ring.h"
 #include "tests/unit/edge/edge_fixture.h"
 
 namespace answermill::frontend::test {
@@ -13,7 +14,7 @@ constexpr ListenScope kLoopback{true, false};
 constexpr ListenScope kEverywhere{false, true};
 
 TEST(AccessPolicy, AllowsLoopbackAndConfiguredHosts) {
-  AccessPolicy policy({"Docs.Example.org", "fd00::1"}, {}, "");
+  AccessPolicy policy({"Docs.Example.org", "fd00::1"}, {});
   for (const auto* host : {"localhost", "LOCALHOST:1", "localhost.", "127.0.0.1:8000", "127.9.9.9",
                            "[::1]:8000", "docs.example.org:443", "[fd00::1]:8000"}) {
     EXPECT_TRUE(policy.host_allowed(host, kLoopback)) << host;
@@ -28,7 +29,7 @@ TEST(AccessPolicy, AllowsLoopbackAndConfiguredHosts) {
 }
 
 TEST(AccessPolicy, ComparesOrigins) {
-  AccessPolicy policy({}, {"https://tools.example"}, "");
+  AccessPolicy policy({}, {"https://tools.example"});
   EXPECT_TRUE(policy.origin_allowed("", "localhost:8000"));
   EXPECT_TRUE(policy.origin_allowed("http://localhost:8000", "localhost:8000"));
   EXPECT_TRUE(policy.origin_allowed("https://LocalHost:8000", "localhost:8000"));
@@ -47,7 +48,7 @@ Request from_origin(std::string origin, std::string method = "GET", Headers more
 }
 
 TEST(AccessPolicy, SharesWithConfiguredOriginsOnly) {
-  AccessPolicy policy({}, {}, "");
+  AccessPolicy policy({}, {});
   EXPECT_TRUE(sharing_headers(policy, from_origin("https://a.example")).empty());
   policy.share_with("https://A.example");
   EXPECT_TRUE(policy.origin_allowed("https://a.example", "localhost"));
@@ -62,33 +63,69 @@ TEST(AccessPolicy, SharesWithConfiguredOriginsOnly) {
   EXPECT_EQ(policy.sharing_with("https://b.example"), "*");
 }
 
-TEST(Admission, LetsAPreflightInWithoutAToken) {
-  AccessPolicy policy({"docs.example"}, {}, "s3cret");
-  policy.share_with("https://a.example");
-  const Headers asking{{"host", "docs.example"}, {"access-control-request-method", "POST"}};
-  const Arrival arrival{kEverywhere, {}, false, false};
-  EXPECT_EQ(admit(policy, from_origin("https://a.example", "OPTIONS", asking), arrival).status, 0);
-  EXPECT_EQ(admit(policy, from_origin("https://b.example", "OPTIONS", asking), arrival).status, 401);
-  EXPECT_EQ(admit(policy, from_origin("https://a.example", "POST", asking), arrival).status, 401);
-  const Headers stranger{{"host", "evil.example"}, {"access-control-request-method", "POST"}};
-  EXPECT_EQ(admit(policy, from_origin("https://a.example", "OPTIONS", stranger), arrival).status, 403);
-}
-
-TEST(AccessPolicy, FindsTheTokenInThreePlaces) {
-  AccessPolicy policy({}, {}, "s3cret");
-  const auto presented = [&](std::string query, Headers headers) {
+TEST(ShownToken, IsFoundInThreePlaces) {
+  TokenRing tokens;
+  const auto shown = [&](std::string query, Headers headers) {
     Request request;
     request.query = std::move(query);
     request.headers = std::move(headers);
-    return policy.token_presented(request);
+    return shown_token(tokens, request).grant != nullptr;
   };
-  EXPECT_TRUE(presented("a=b&token=s3cret", {}));
-  EXPECT_TRUE(presented("", {{"authorization", "bearer s3cret"}}));
-  EXPECT_TRUE(presented("", {{"cookie", "x=y; answermill_token=s3cret"}}));
-  EXPECT_FALSE(presented("", {}));
-  EXPECT_FALSE(presented("token=", {{"cookie", "answermill_token=; xanswermill_token=s3cret"}}));
-  EXPECT_FALSE(presented("token=s3cre", {{"authorization", "Basic s3cret"}}));
-  EXPECT_FALSE(AccessPolicy({}, {}, "").token_matches(""));
+  EXPECT_FALSE(shown("token=", {{"authorization", "Bearer "}}));
+  tokens.set_fixed("s3cret");
+  EXPECT_TRUE(shown("a=b&token=s3cret", {}));
+  EXPECT_TRUE(shown("", {{"authorization", "bearer s3cret"}}));
+  EXPECT_TRUE(shown("", {{"cookie", "x=y; answermill_token=s3cret"}}));
+  EXPECT_TRUE(shown("token=wrong", {{"authorization", "Bearer s3cret"}}));
+  EXPECT_FALSE(shown("", {}));
+  EXPECT_FALSE(shown("token=", {{"cookie", "answermill_token=; xanswermill_token=s3cret"}}));
+  EXPECT_FALSE(shown("token=s3cre", {{"authorization", "Basic s3cret"}}));
+}
+
+TEST(TokenRing, RevokesWhatWentOrChanged) {
+  const access::Token reader{"reader", {access::Scope::kRead}, {}, sha256("one"), {}};
+  const access::Token asker{"asker", {access::Scope::kAsk}, {}, sha256("two"), {}};
+  TokenRing tokens;
+  EXPECT_FALSE(tokens.has_file());
+  tokens.replace({{reader, asker}, 0});
+  EXPECT_TRUE(tokens.has_file());
+  const auto one = tokens.find("one");
+  const auto two = tokens.find("two");
+  ASSERT_TRUE(one && two);
+  access::Token changed = reader;
+  changed.scopes.add(access::Scope::kWrite);
+  tokens.replace({{changed, asker}, 0});
+  EXPECT_TRUE(one->revoked);
+  EXPECT_FALSE(two->revoked);
+  EXPECT_EQ(tokens.find("two"), two);
+  EXPECT_FALSE(tokens.find("one")->revoked);
+  tokens.replace({});
+  EXPECT_TRUE(two->revoked);
+  EXPECT_EQ(tokens.find("one"), nullptr);
+  EXPECT_TRUE(tokens.has_file());
+}
+
+TEST(NeedsToken, OnLoopbackOnceThereIsAFile) {
+  TokenRing tokens;
+  tokens.set_fixed("s3cret");
+  EXPECT_TRUE(needs_token(tokens, kEverywhere, true));
+  EXPECT_FALSE(needs_token(tokens, kLoopback, false));
+  tokens.replace({});
+  EXPECT_TRUE(needs_token(tokens, kLoopback, false));
+  EXPECT_FALSE(needs_token(tokens, kLoopback, true));
+}
+
+TEST(ClientAddress, IsBelievedOfOurProxiesOnly) {
+  const std::vector<std::string> proxies{"127.0.0.1", "10.0.0.2"};
+  Request request;
+  request.headers = {{"x-forwarded-for", "6.6.6.6, 203.0.113.9"}, {"x-forwarded-for", " 10.0.0.2"}};
+  EXPECT_EQ(client_address(proxies, request, "127.0.0.1"), "203.0.113.9");
+  EXPECT_EQ(client_address(proxies, request, "198.51.100.1"), "198.51.100.1");
+  EXPECT_EQ(client_address({}, request, "127.0.0.1"), "127.0.0.1");
+  request.headers = {{"x-forwarded-for", "6.6.6.6, unknown"}};
+  EXPECT_EQ(client_address(proxies, request, "127.0.0.1"), "127.0.0.1");
+  request.headers.clear();
+  EXPECT_EQ(client_address(proxies, request, "127.0.0.1"), "127.0.0.1");
 }
 
 void hello(Router& router) {
@@ -97,7 +134,7 @@ void hello(Router& router) {
   };
   router.route("GET", "/api/hello", answer);
   router.route("POST", "/api/hello", answer);
-  router.route("GET", "/healthz", answer);
+  router.route("GET", "/healthz", kOpenToAll, answer);
   router.websocket("/ws", {}, echo());
 }
 

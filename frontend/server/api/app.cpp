@@ -1,11 +1,13 @@
 #include "frontend/server/api/app.h"
 
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 
+#include "frontend/server/api/access.h"
 #include "frontend/server/api/native_session.h"
 #include "frontend/server/api/record_stage.h"
 #include "frontend/server/api/routes.h"
@@ -16,10 +18,13 @@
 namespace answermill::frontend {
 namespace {
 
+constexpr std::chrono::seconds kTokenInterval{1};
+
 ServerFacts facts_of(const ServerConfig& config) {
   ServerFacts facts;
   facts.version = ANSWERMILL_VERSION;
   facts.upload_bytes = static_cast<std::uint64_t>(config.upload_limit);
+  facts.upload_bytes_per_second = static_cast<std::uint64_t>(config.access.upload_min_rate);
   facts.supported = {".pdf", ".txt", ".md"};
   return facts;
 }
@@ -50,7 +55,8 @@ struct App::Parts {
         documents(services),
         questions(services),
         fleet(services),
-        edge(io, std::move(edge_config)) {}
+        edge(io, std::move(edge_config)),
+        token_file(config.access.tokens_file) {}
 
   // Strict work: it goes on whatever clients do, and its outcome is sent from the catalog's thread.
   void record_job(bus::Job job, std::shared_ptr<bus::JobHandle> handle) {
@@ -67,8 +73,31 @@ struct App::Parts {
         });
   }
 
+  // Errors: those of a file that is there and cannot be read, or that is there no more.
+  Status take_tokens() {
+    const auto list = token_file.refresh();
+    if (!list) return list.error();
+    if (!*list) return {};
+    if ((*list)->damaged > 0) {
+      log::warn("event=tokens_damaged file={} lines={} let nobody in", token_file.path(), (*list)->damaged);
+    }
+    edge.set_tokens(**list);
+    log::info("event=tokens_read file={} tokens={}", token_file.path(), (*list)->tokens.size());
+    return {};
+  }
+
+  void follow_tokens() {
+    token_timer = loop->after(kTokenInterval, [this] {
+      if (const auto taken = take_tokens(); !taken) {
+        log::error("event=tokens_unreadable {}; those read last stay in force", taken.error().message);
+      }
+      follow_tokens();
+    });
+  }
+
   void add_routes() {
     Router& router = edge.router();
+    add_refusals(router);
     const AnswerContext context{services, documents, questions, answers};
     add_document_routes(router, context);
     add_collection_routes(router, context);
@@ -78,13 +107,13 @@ struct App::Parts {
     add_chat_routes(router, context);
     add_openai_routes(router, context);
     add_ws_query_route(router, context);
-    router.websocket("/api/ws", {"answermill.v1"},
+    router.websocket("/api/ws", {"answermill.v1"}, kNeedsAnything,
                      [this](const Request&, std::shared_ptr<WebSocket> socket,
                             Refusal&) -> std::unique_ptr<WebSocketSession> {
                        const NativeContext native{services, documents, questions, fleet};
                        return std::make_unique<NativeSession>(native, std::move(socket));
                      });
-    router.websocket("/ws/stream", {},
+    router.websocket("/ws/stream", {}, kTalks,
                      [this](const Request& request, std::shared_ptr<WebSocket> socket,
                             Refusal& refusal) -> std::unique_ptr<WebSocketSession> {
                        auto identity = ws_stream_identity(request);
@@ -92,14 +121,18 @@ struct App::Parts {
                          refusal = {400, "The query parameter user_id is required."};
                          return nullptr;
                        }
+                       if (!WsStreamSession::reaches(request.caller, *identity)) {
+                         refusal = {403, out_of_reach().message};
+                         return nullptr;
+                       }
                        const WsStreamContext stream{services, questions, fleet, counters};
                        return std::make_unique<WsStreamSession>(stream, std::move(socket),
                                                                 std::move(*identity));
                      });
-    router.route("GET", "/ws/status", [this](const Request&, const ResponderPtr& responder) {
+    router.route("GET", "/ws/status", kNeedsAdmin, [this](const Request&, const ResponderPtr& responder) {
       send_json(*responder, 200,
-                ws_stream::status(counters.statistics(loop->unix_ms()), fleet.uptime_seconds(),
-                                  loop->unix_ms() / 1000));
+                ws_stream::status(counters.statistics(loop->unix_ms()), access_view(edge.access()),
+                                  fleet.uptime_seconds(), loop->unix_ms() / 1000));
     });
   }
 
@@ -119,6 +152,8 @@ struct App::Parts {
   WsStreamCounters counters;
   Answers answers;
   EdgeServer edge;
+  access::TokenFile token_file;
+  std::unique_ptr<Timer> token_timer;
 };
 
 App::App(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -141,6 +176,8 @@ Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const Serve
   parts->add_routes();
   parts->documents.start();
   parts->questions.start();
+  if (const auto taken = parts->take_tokens(); !taken) return taken.error();
+  parts->follow_tokens();
   const auto ports = parts->edge.listen();
   if (!ports) return ports.error();
   for (const auto port : *ports) log::info("port={} listening", port);
@@ -150,6 +187,7 @@ Result<std::unique_ptr<App>> App::start(boost::asio::io_context& io, const Serve
 void App::reload() {
   const auto reloaded = parts_->edge.reload_tls();
   if (!reloaded) log::error("event=reload_failed {}; the old one stays in use", reloaded.error().message);
+  if (const auto taken = parts_->take_tokens(); !taken) log::error("{}", taken.error().message);
 }
 
 void App::stop(std::function<void()> done) { parts_->edge.stop(std::move(done)); }

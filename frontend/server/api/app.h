@@ -21,7 +21,8 @@ class App {
   // Tells clients to come back later; `done` when nobody is connected any more.
   void stop(std::function<void()> done);
 
-  // Reads again what may change while it runs: the certificate and its key. Logs what is wrong with them.
+  // Reads again what may change while it runs: the certificate and its key, and the tokens (which are looked
+  // at every second anyway). Logs what is wrong with them.
   void reload();
 
  private:

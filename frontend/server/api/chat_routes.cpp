@@ -11,8 +11,9 @@ namespace {
 
 constexpr char kOwner[] = "chat";
 
-Question question_of(const chat::Body& body) {
+Question question_of(const Request& request, const chat::Body& body) {
   Question question;
+  question.caller = request.caller;
   question.owner = kOwner;
   question.question = body.query;
   question.collection = body.collection;
@@ -34,7 +35,7 @@ void stream(const AnswerContext& context, chat::Kind kind, const Request& reques
     return stream_answer(context, std::move(known), responder,
                          {chat::answer_wire(kind, std::move(*body), cursor->seq)});
   }
-  Question question = question_of(*body);
+  Question question = question_of(request, *body);
   stream_ask(context, std::move(question), responder,
              {chat::answer_wire(kind, std::move(*body), std::nullopt)});
 }
@@ -42,7 +43,7 @@ void stream(const AnswerContext& context, chat::Kind kind, const Request& reques
 void answer(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {
   auto body = chat::parse(request.body);
   if (!body) return send_error(*responder, body.error());
-  Question question = question_of(*body);
+  Question question = question_of(request, *body);
   collect_ask(context, std::move(question), responder,
               {[&loop = context.services.loop, body = std::move(*body)](const AnswerView& view) {
                 return chat::result(body, view, loop.unix_seconds());
@@ -54,10 +55,10 @@ void answer(const AnswerContext& context, const Request& request, const Responde
 void add_chat_routes(Router& router, const AnswerContext& context) {
   for (const auto& [path, kind] :
        {std::pair{"/chat", chat::Kind::kChat}, std::pair{"/fast_chat", chat::Kind::kFastChat}}) {
-    router.route("POST", path, [context](const Request& request, const ResponderPtr& responder) {
+    router.route("POST", path, kAsks, [context](const Request& request, const ResponderPtr& responder) {
       answer(context, request, responder);
     });
-    router.route("POST", std::string(path) + "/stream",
+    router.route("POST", std::string(path) + "/stream", kAsks,
                  [context, kind = kind](const Request& request, const ResponderPtr& responder) {
                    stream(context, kind, request, responder);
                  });

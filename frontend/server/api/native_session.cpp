@@ -1,20 +1,52 @@
 #include "frontend/server/api/native_session.h"
 
+#include <cstdlib>
 #include <utility>
 
+#include "frontend/server/api/access.h"
 #include "frontend/server/api/sse_answers.h"
 #include "shared/base/ids.h"
 
 namespace answermill::frontend {
 namespace {
 constexpr std::size_t kMaxStreams = 64;
+
+// What a message needs of the token; ending something is free.
+Access access_of(native::ClientKind kind) {
+  constexpr auto kFree = Use::kFree;
+  switch (kind) {
+    case native::ClientKind::kWatch:
+    case native::ClientKind::kSearch:
+      return kNeedsRead;
+    case native::ClientKind::kPrefetch:
+      return kSearchesOrAsks;
+    case native::ClientKind::kAsk:
+      return kAsks;
+    case native::ClientKind::kResume:
+      return kReadsAnswers;
+    case native::ClientKind::kCancel:
+      return {{access::Scope::kAsk}, kFree};
+    case native::ClientKind::kUploadBegin:
+      return kNeedsWrite;
+    case native::ClientKind::kUploadEnd:
+    case native::ClientKind::kUploadAbort:
+      return {{access::Scope::kWrite}, kFree};
+    case native::ClientKind::kUnwatch:
+    case native::ClientKind::kLeave:
+    case native::ClientKind::kPing:
+      return {kNeedsAnything.any_of, kFree};
+  }
+  std::abort();
 }
+
+}  // namespace
 
 NativeSession::NativeSession(NativeContext context, std::shared_ptr<WebSocket> socket)
     : context_(context),
       socket_(std::move(socket)),
       topic_(random_id()),
-      uploads_(context.services, context.documents, [this](std::string_view text) { send(text); }) {}
+      uploads_(context.services, context.documents, socket_->request().caller,
+               [this](std::string_view text) { send(text); }) {}
 
 NativeSession::~NativeSession() {
   context_.documents.unwatch(*this);
@@ -39,6 +71,7 @@ bool NativeSession::can_write() const { return socket_->pending_bytes() < kHighW
 void NativeSession::on_text(std::string_view text) {
   const auto message = native::parse(text);
   if (!message) return send(native::error({}, {}, message.error()));
+  if (!admitted(*message)) return;
   switch (message->kind) {
     case native::ClientKind::kWatch:
       return watch(message->collection);
@@ -69,6 +102,19 @@ void NativeSession::on_text(std::string_view text) {
   }
 }
 
+bool NativeSession::admitted(const native::ClientMessage& message) {
+  const Refusal refusal = caller().use(access_of(message.kind), context_.services.loop.now());
+  if (refusal.refused()) send(native::denied(message.id, message.stream, denial_of(refusal)));
+  return !refusal.refused();
+}
+
+std::shared_ptr<Seat> NativeSession::sit(const std::string& id) {
+  auto seat = caller().sit();
+  if (seat) return std::make_shared<Seat>(std::move(*seat));
+  send(native::denied(id, {}, denial_of(caller().too_many_answers())));
+  return nullptr;
+}
+
 void NativeSession::on_binary(std::string_view message) { uploads_.data(message); }
 
 void NativeSession::on_drain() {
@@ -79,6 +125,7 @@ void NativeSession::on_drain() {
 }
 
 void NativeSession::watch(const std::optional<std::string>& collection) {
+  if (collection && !caller().reaches(*collection)) return send(native::error({}, {}, out_of_reach()));
   watched_collection_ = collection;
   watching_ = true;
   context_.documents.watch(*this);
@@ -87,17 +134,18 @@ void NativeSession::watch(const std::optional<std::string>& collection) {
 
 void NativeSession::send_documents() {
   list_due_ = false;
-  context_.documents.list(watched_collection_,
-                          lifetime_.guard([this](const Result<std::vector<DocumentView>>& documents) {
-                            if (!watching_) return;
-                            if (!documents) return send(native::error({}, {}, documents.error()));
-                            send(native::documents(watched_collection_, *documents));
-                          }));
+  list_documents(context_.documents, caller(), watched_collection_,
+                 lifetime_.guard([this](const Result<std::vector<DocumentView>>& documents) {
+                   if (!watching_) return;
+                   if (!documents) return send(native::error({}, {}, documents.error()));
+                   send(native::documents(watched_collection_, *documents));
+                 }));
 }
 
 void NativeSession::on_document(const DocumentView& document) {
   if (!watching_) return;
   if (watched_collection_ && *watched_collection_ != document.row.collection) return;
+  if (!caller().reaches(document.row.collection)) return;
   if (!can_write()) {
     list_due_ = true;
     return;
@@ -130,7 +178,10 @@ bool NativeSession::full(const std::string& id) {
 
 void NativeSession::ask(const native::ClientMessage& message) {
   if (full(message.id)) return;
+  const auto seat = sit(message.id);
+  if (!seat) return;
   Question question;
+  question.caller = caller();
   question.question = message.question;
   question.collection = message.collection.value_or("");
   question.conversation = message.conversation;
@@ -138,17 +189,18 @@ void NativeSession::ask(const native::ClientMessage& message) {
   question.documents = message.documents;
   question.topic = topic_;
   auto stream = std::make_shared<std::string>();
-  context_.questions.ask(std::move(question),
-                         lifetime_.guard([this, id = message.id, stream](const Result<AnswerView>& started) {
-                           if (!started) return send(native::error(id, {}, started.error()));
-                           *stream = started->stream;
-                           send(native::started(id, *started));
-                           read(started->stream, 0);
-                         }),
-                         lifetime_.guard([this, id = message.id, stream](const Error& error) {
-                           // The hub may have ended the stream by itself already.
-                           if (streams_.erase(*stream) > 0) send(native::error(id, *stream, error));
-                         }));
+  context_.questions.ask(
+      std::move(question),
+      lifetime_.guard([this, id = message.id, stream, seat](const Result<AnswerView>& started) {
+        if (!started) return send(native::error(id, {}, started.error()));
+        *stream = started->stream;
+        send(native::started(id, *started));
+        read(started->stream, 0).seat = seat;
+      }),
+      lifetime_.guard([this, id = message.id, stream](const Error& error) {
+        // The hub may have ended the stream by itself already.
+        if (streams_.erase(*stream) > 0) send(native::error(id, *stream, error));
+      }));
 }
 
 void NativeSession::cancel(const std::string& stream) {
@@ -164,7 +216,10 @@ void NativeSession::resume(const native::ClientMessage& message) {
                               {ErrorCode::kNotFound, "There is no stream with this id."}));
   }
   if (full(message.id)) return;
+  auto seat = sit(message.id);
+  if (!seat) return;
   auto& stream = read(message.stream, message.after_seq);
+  stream.seat = std::move(seat);
   stream.resume_id = message.id;
   stream.reader->on_loaded = [this, id = message.id, name = message.stream, after_seq = message.after_seq] {
     send(native::resumed(id, name, after_seq));
@@ -200,6 +255,7 @@ void NativeSession::pump(const std::string& stream) {
 void NativeSession::from_catalog(const std::string& id, const std::string& stream) {
   context_.questions.recorded(stream, lifetime_.guard([this, id, stream](const Result<MessageRow>& row) {
     if (!row) return send(native::error(id, stream, row.error()));
+    if (!caller().reaches(row->collection)) return send(native::error(id, stream, out_of_reach()));
     if (row->status == MessageStatus::kStreaming) {
       // Under way, but not here at this moment; the row has no text yet, and the viewer may have some.
       return send(native::error(
@@ -210,7 +266,7 @@ void NativeSession::from_catalog(const std::string& id, const std::string& strea
 }
 
 void NativeSession::search(const native::ClientMessage& message) {
-  Search search{message.question, message.collection.value_or(""), message.k, -1};
+  Search search{message.question, message.collection.value_or(""), message.k, -1, caller()};
   context_.questions.search(std::move(search), lifetime_.guard([this, message](const Result<Found>& found) {
     if (!found) return send(native::error(message.id, {}, found.error()));
     send(native::results(message.id, message.question, found->sources, found->took_ms));
@@ -224,7 +280,7 @@ void NativeSession::prefetch(native::ClientMessage message) {
     return;
   }
   prefetching_ = true;
-  Search search{message.question, message.collection.value_or(""), message.k, -1};
+  Search search{message.question, message.collection.value_or(""), message.k, -1, caller()};
   context_.questions.search(
       std::move(search),
       lifetime_.guard([this, id = message.id, question = message.question](const Result<Found>& found) {

@@ -41,6 +41,7 @@ class NativeSession final : public WebSocketSession, private DocumentWatcher, pr
     std::unique_ptr<StreamReader> reader;
     std::string resume_id;
     std::uint64_t after_seq = 0;
+    std::shared_ptr<Seat> seat;
   };
 
   void on_document(const DocumentView& document) override;
@@ -50,6 +51,10 @@ class NativeSession final : public WebSocketSession, private DocumentWatcher, pr
 
   void send(std::string_view text) { socket_->send_text(text); }
   bool can_write() const;
+  const Caller& caller() const { return socket_->request().caller; }
+  bool admitted(const native::ClientMessage& message);
+  // A place for one more answer; null: there is none, and the client was told.
+  std::shared_ptr<Seat> sit(const std::string& id);
   void watch(const std::optional<std::string>& collection);
   void send_documents();
   void ask(const native::ClientMessage& message);

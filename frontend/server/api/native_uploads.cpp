@@ -1,11 +1,17 @@
 #include "frontend/server/api/native_uploads.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
+#include <vector>
+
+#include "frontend/server/api/access.h"
 
 namespace answermill::frontend {
 namespace {
 
 constexpr std::size_t kNumberBytes = 4;
+constexpr std::chrono::seconds kPaceWindow{30};
 // One acknowledgement for several chunks: the window is sixteen of them wide.
 constexpr std::uint64_t kAckEveryBytes = NativeUploads::kWindowBytes / 8;
 
@@ -29,6 +35,9 @@ void NativeUploads::begin(const native::ClientMessage& message) {
     return refuse(
         invalid("A collection's name has 1 to 64 letters, digits, '_', '-' or '.', no dot in front."));
   }
+  auto collection = collection_for(caller_, std::move(document.collection));
+  if (!collection) return refuse(collection.error());
+  document.collection = std::move(*collection);
   if (*message.size > services_.facts.upload_bytes) {
     const Error error = too_large(services_.facts.upload_bytes);
     documents_.add_refused(document, *message.size, error, [](const Result<DocumentView>&) {});
@@ -42,6 +51,28 @@ void NativeUploads::begin(const native::ClientMessage& message) {
   by_number_[upload.number] = message.id;
   send_(native::upload_ready(message.id, upload.number, kChunkBytes, kWindowBytes));
   open_.emplace(message.id, std::move(upload));
+  if (pace_timer_ == nullptr) watch_pace();
+}
+
+// All uploads of the connection together: a client may well send one after the other.
+void NativeUploads::watch_pace() {
+  const std::uint64_t rate = services_.facts.upload_bytes_per_second;
+  if (rate == 0) return;
+  received_ = 0;
+  pace_timer_ = services_.loop.after(kPaceWindow, [this, rate] {
+    const auto spent = std::move(pace_timer_);
+    if (open_.empty()) return;
+    const bool ours = std::any_of(open_.begin(), open_.end(), [](const auto& entry) {
+      return entry.second.ending || entry.second.stored < entry.second.upload->size();
+    });
+    if (!ours && received_ < rate * static_cast<std::uint64_t>(kPaceWindow.count())) {
+      std::vector<std::string> slow;
+      for (const auto& [id, upload] : open_) slow.push_back(id);
+      for (const auto& id : slow) fail(id, {ErrorCode::kTimeout, "The upload is too slow."});
+      return;
+    }
+    watch_pace();
+  });
 }
 
 void NativeUploads::data(std::string_view message) {
@@ -57,6 +88,7 @@ void NativeUploads::data(std::string_view message) {
   const std::string id = found->second;
   Open& upload = open_.at(id);
   const std::string_view bytes = message.substr(kNumberBytes);
+  received_ += bytes.size();
   if (upload.ending) return fail(id, invalid("Bytes came after upload_end."));
   if (upload.upload->size() + bytes.size() > upload.size) {
     return fail(id, invalid("More bytes came than upload_begin announced."));

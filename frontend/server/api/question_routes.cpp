@@ -1,6 +1,7 @@
 #include <charconv>
 #include <utility>
 
+#include "frontend/server/api/access.h"
 #include "frontend/server/api/answer_stream.h"
 #include "frontend/server/api/routes.h"
 #include "frontend/server/dialects/chunked.h"
@@ -92,6 +93,7 @@ void ask(const AnswerContext& context, const Request& request, const ResponderPt
   auto body = parse_ask(request.body);
   if (!body) return send_error(*responder, body.error());
   Question question;
+  question.caller = request.caller;
   question.question = std::move(body->question);
   question.collection = std::move(body->collection);
   question.conversation = std::move(body->conversation);
@@ -111,7 +113,7 @@ void search(const AnswerContext& context, const Request& request, const Responde
   const auto threshold = number_of<double>(request, "threshold", -1.0);
   if (!threshold) return send_error(*responder, threshold.error());
   Search search{request.query_value("q").value_or(""), request.query_value("collection").value_or(""), *k,
-                *threshold};
+                *threshold, request.caller};
   const std::string query = search.query;
   context.questions.search(std::move(search), [responder, query](const Result<Found>& found) {
     if (!found) return send_error(*responder, found.error());
@@ -138,14 +140,21 @@ void resume(const AnswerContext& context, const Request& request, const Responde
   stream_answer(context, std::move(known), responder, std::move(*reply));
 }
 
+Result<ConversationRow> reachable_conversation(Catalog& catalog, const Caller& caller,
+                                               const std::string& id) {
+  auto row = catalog.conversation("", id);
+  if (row && !caller.reaches(row->collection)) return no_conversation();
+  return row;
+}
+
 void conversation(const AnswerContext& context, const Request& request, const ResponderPtr& responder) {
   struct Whole {
     ConversationRow row;
     std::vector<MessageRow> messages;
   };
   context.services.catalog.run(
-      [id = request.captures.at(0)](Catalog& catalog) -> Result<Whole> {
-        auto row = catalog.conversation("", id);
+      [id = request.captures.at(0), caller = request.caller](Catalog& catalog) -> Result<Whole> {
+        auto row = reachable_conversation(catalog, caller, id);
         if (!row) return row.error();
         auto messages = catalog.messages_of(id);
         if (!messages) return messages.error();
@@ -160,16 +169,18 @@ void conversation(const AnswerContext& context, const Request& request, const Re
 }  // namespace
 
 void add_question_routes(Router& router, const AnswerContext& context) {
-  router.route("POST", "/api/ask", [context](const Request& request, const ResponderPtr& responder) {
+  router.route("POST", "/api/ask", kAsks, [context](const Request& request, const ResponderPtr& responder) {
     ask(context, request, responder);
   });
-  router.route("GET", "/api/search", [context](const Request& request, const ResponderPtr& responder) {
-    search(context, request, responder);
-  });
-  router.route("GET", "/api/streams/{id}", [context](const Request& request, const ResponderPtr& responder) {
-    resume(context, request, responder);
-  });
-  router.route("POST", "/api/streams/{id}/cancel",
+  router.route("GET", "/api/search", kNeedsRead,
+               [context](const Request& request, const ResponderPtr& responder) {
+                 search(context, request, responder);
+               });
+  router.route("GET", "/api/streams/{id}", kReadsAnswers,
+               [context](const Request& request, const ResponderPtr& responder) {
+                 resume(context, request, responder);
+               });
+  router.route("POST", "/api/streams/{id}/cancel", kTalks,
                [context](const Request& request, const ResponderPtr& responder) {
                  if (topic_of_stream(request.captures.at(0)).empty()) {
                    return send_error(*responder, {ErrorCode::kNotFound, "There is no stream with this id."});
@@ -177,45 +188,53 @@ void add_question_routes(Router& router, const AnswerContext& context) {
                  context.services.hub.cancel(request.captures.at(0));
                  send_json(*responder, 202, encode_flag("cancelling"));
                });
-  router.route("GET", "/api/conversations", [context](const Request&, const ResponderPtr& responder) {
-    context.services.catalog.run([](Catalog& catalog) { return catalog.conversations(""); },
-                                 [responder](const Result<std::vector<ConversationRow>>& rows) {
-                                   if (!rows) return send_error(*responder, rows.error());
-                                   send_json(*responder, 200, encode_conversations(*rows));
-                                 });
-  });
-  router.route("GET", "/api/conversations/{id}",
+  router.route("GET", "/api/conversations", kTalks,
+               [context](const Request& request, const ResponderPtr& responder) {
+                 context.services.catalog.run(
+                     [](Catalog& catalog) { return catalog.conversations(""); },
+                     [responder, caller = request.caller](Result<std::vector<ConversationRow>> rows) {
+                       if (rows)
+                         keep_reachable(*rows, caller, [](const auto& row) { return row.collection; });
+                       if (!rows) return send_error(*responder, rows.error());
+                       send_json(*responder, 200, encode_conversations(*rows));
+                     });
+               });
+  router.route("GET", "/api/conversations/{id}", kTalks,
                [context](const Request& request, const ResponderPtr& responder) {
                  conversation(context, request, responder);
                });
-  router.route(
-      "DELETE", "/api/conversations/{id}", [context](const Request& request, const ResponderPtr& responder) {
-        context.services.catalog.run(
-            [id = request.captures.at(0)](Catalog& catalog) { return catalog.delete_conversation("", id); },
-            [responder](const Status& gone) {
-              if (!gone) return send_error(*responder, gone.error());
-              send_json(*responder, 200, encode_flag("deleted"));
-            });
-      });
+  router.route("DELETE", "/api/conversations/{id}", kNeedsWrite,
+               [context](const Request& request, const ResponderPtr& responder) {
+                 context.services.catalog.run(
+                     [id = request.captures.at(0), caller = request.caller](Catalog& catalog) -> Status {
+                       if (auto row = reachable_conversation(catalog, caller, id); !row) return row.error();
+                       return catalog.delete_conversation("", id);
+                     },
+                     [responder](const Status& gone) {
+                       if (!gone) return send_error(*responder, gone.error());
+                       send_json(*responder, 200, encode_flag("deleted"));
+                     });
+               });
 }
 
 void add_status_routes(Router& router, const AnswerContext& context, const FleetWatch& fleet) {
-  router.route("GET", "/healthz", [](const Request&, const ResponderPtr& responder) {
+  router.route("GET", "/healthz", kOpenToAll, [](const Request&, const ResponderPtr& responder) {
     send_json(*responder, 200, encode_health());
   });
-  router.route("GET", "/readyz", [&fleet](const Request&, const ResponderPtr& responder) {
+  router.route("GET", "/readyz", kOpenToAll, [&fleet](const Request&, const ResponderPtr& responder) {
     Headers headers;
     if (!fleet.view().ready) headers.emplace_back("Retry-After", "1");
     send_json(*responder, fleet.view().ready ? 200 : 503, encode_ready(fleet.view()), std::move(headers));
   });
-  router.route("GET", "/api/status", [context, &fleet](const Request&, const ResponderPtr& responder) {
-    context.documents.counts([context, responder, &fleet](const Result<DocumentCounts>& counts) {
-      if (!counts) return send_error(*responder, counts.error());
-      send_json(*responder, 200,
-                encode_status(context.services.facts, fleet.view(), fleet.status(), *counts,
-                              fleet.uptime_seconds()));
-    });
-  });
+  router.route("GET", "/api/status", kNeedsAdmin,
+               [context, &fleet](const Request&, const ResponderPtr& responder) {
+                 context.documents.counts([context, responder, &fleet](const Result<DocumentCounts>& counts) {
+                   if (!counts) return send_error(*responder, counts.error());
+                   send_json(*responder, 200,
+                             encode_status(context.services.facts, fleet.view(), fleet.status(), *counts,
+                                           fleet.uptime_seconds()));
+                 });
+               });
 }
 
 }  // namespace answermill::frontend

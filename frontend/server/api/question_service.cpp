@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "frontend/server/api/access.h"
 #include "shared/base/ids.h"
 #include "shared/messages/codec.h"
 #include "shared/messages/questions.h"
@@ -136,11 +137,15 @@ void QuestionService::ask(Question question, Done<AnswerView> started,
   if (auto checked = check_question(question.question, services_.facts.question_characters); !checked) {
     return started(checked.error());
   }
+  // In a conversation it is the conversation's collection that counts.
+  if (question.conversation.empty() || question.conversations == NewQuestion::Conversations::kMake) {
+    question.collection = question.caller.collection_or_own(std::move(question.collection));
+  }
   NewQuestion row{question.owner,           question.question,
                   question.collection,      question.conversation,
                   question.request_id,      new_stream_id(question.topic.empty() ? topic_ : question.topic),
                   services_.loop.unix_ms(), question.collections,
-                  question.conversations};
+                  question.conversations,   question.caller.collections()};
   const auto make = [settings = services_.settings, question = std::move(question),
                      now_ms = row.now_ms](const StartedQuestion& noted) {
     return submission_of(noted, settings, question, now_ms);
@@ -206,7 +211,9 @@ void QuestionService::search(Search search, Done<Found> done) {
   if (search.k > kMaxHits) {
     return done(Error{ErrorCode::kInvalidArgument, fmt::format("k is at most {}.", kMaxHits)});
   }
-  if (search.collection.empty()) search.collection = kDefaultCollection;
+  auto collection = collection_for(search.caller, std::move(search.collection));
+  if (!collection) return done(collection.error());
+  search.collection = collection->empty() ? kDefaultCollection : std::move(*collection);
   const auto begin = services_.loop.now();
   services_.catalog.run(
       [name = search.collection](Catalog& catalog) { return catalog.collection(name); },

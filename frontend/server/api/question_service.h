@@ -14,6 +14,7 @@
 #include "frontend/server/api/question_sweep.h"
 #include "frontend/server/api/services.h"
 #include "frontend/server/api/stream_reader.h"
+#include "frontend/server/edge/caller.h"
 
 namespace answermill::frontend {
 
@@ -31,6 +32,7 @@ struct Question {
   std::uint32_t max_tokens = 0;           // 0: as configured
   NewQuestion::Collections collections = NewQuestion::Collections::kMustExist;
   NewQuestion::Conversations conversations = NewQuestion::Conversations::kMustExist;
+  Caller caller{};  // whose collections it is kept to
 };
 
 struct Search {
@@ -38,6 +40,7 @@ struct Search {
   std::string collection;    // empty: default
   std::uint64_t k = 0;       // 0: as configured
   double max_distance = -1;  // negative: as configured
+  Caller caller{};           // whose collections it is kept to
 };
 
 struct Found {

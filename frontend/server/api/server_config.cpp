@@ -65,8 +65,9 @@ config::Table server_table(ServerConfig& config) {
             "folder of the page; empty for none")
       .integer("upload-limit", &config.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
                "largest file that is taken")
-      .secret("access-token", &config.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
-              "required of clients that come from beyond loopback")
+      .secret(
+          "access-token", &config.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
+          "may do everything; required of clients that come from beyond loopback when there are no others")
       .text("access-token-file", &config.access_token_file, {"ANSWERMILL_ACCESS_TOKEN_FILE"}, "FILE",
             "file that holds the access token")
       .list("allowed-hosts", &config.allowed_hosts, {"ANSWERMILL_ALLOWED_HOSTS"}, "NAME",
@@ -84,6 +85,7 @@ config::Table server_table(ServerConfig& config) {
                "what the generators use; told to clients of /ws/stream")
       .text("log-level", &config.log_level, {"ANSWERMILL_LOG_LEVEL"}, "LEVEL",
             "debug, info, warn or error (default LOG_LEVEL, else info)");
+  add_access_fields(table, config.access);
   return table;
 }
 
@@ -113,6 +115,8 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
       note(token.error().message);
     }
   }
+  if (const auto applied = apply_access(config.access, edge); !applied) note(applied.error().message);
+  if (config.access.tokens_file.empty()) config.access.tokens_file = access::token_list_path(config.data);
   if (!problems.empty()) return Error{ErrorCode::kInvalidArgument, problems.substr(0, problems.size() - 1)};
   const SystemdSockets inherited = systemd_sockets();
   edge.listen_fds.insert(edge.listen_fds.end(), inherited.plain.begin(), inherited.plain.end());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/server/api/access_config.h"
 #include "frontend/server/bus/frontend_bus.h"
 #include "frontend/server/dialects/ws_stream.h"
 #include "frontend/server/edge/server.h"
@@ -23,6 +24,7 @@ struct ServerConfig {
   BusEndpoints endpoints;
   std::string web_root;
   std::int64_t upload_limit = 2LL * 1024 * 1024 * 1024;
+  AccessConfig access;
   std::string access_token;
   std::string access_token_file;
   std::vector<std::string> allowed_hosts;

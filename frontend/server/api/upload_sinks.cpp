@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "frontend/server/api/access.h"
 #include "frontend/server/api/multipart.h"
 #include "shared/text/utf8.h"
 
@@ -22,8 +23,11 @@ std::uint64_t content_length(const Request& request) {
 // Answers with the documents, or with the first error; counts what is still under way.
 class Reply : public std::enable_shared_from_this<Reply> {
  public:
-  Reply(DocumentService& documents, ResponderPtr responder, UploadReply reply)
-      : documents_(documents), responder_(std::move(responder)), reply_(std::move(reply)) {}
+  Reply(DocumentService& documents, Caller caller, ResponderPtr responder, UploadReply reply)
+      : documents_(documents),
+        caller_(std::move(caller)),
+        responder_(std::move(responder)),
+        reply_(std::move(reply)) {}
 
   bool answered() const { return answered_; }
 
@@ -35,11 +39,20 @@ class Reply : public std::enable_shared_from_this<Reply> {
   // The file that was refused shows up in the list too.
   void refuse(const NewDocument& document, std::uint64_t size, const Error& error) {
     if (answered_) return;
-    documents_.add_refused(document, size, error, [](const Result<DocumentView>&) {});
+    const auto collection = collection_for(caller_, document.collection);
+    if (!collection) return refuse(collection.error());
+    NewDocument listed = document;
+    listed.collection = *collection;
+    documents_.add_refused(listed, size, error, [](const Result<DocumentView>&) {});
     refuse(error);
   }
 
-  void add(const std::vector<std::pair<NewDocument, Upload::Stored>>& files) {
+  void add(std::vector<std::pair<NewDocument, Upload::Stored>> files) {
+    for (auto& [document, stored] : files) {
+      auto collection = collection_for(caller_, std::move(document.collection));
+      if (!collection) return refuse(collection.error());
+      document.collection = std::move(*collection);
+    }
     views_.resize(files.size());
     waiting_ = files.size();
     for (std::size_t i = 0; i < files.size(); ++i) {
@@ -58,6 +71,7 @@ class Reply : public std::enable_shared_from_this<Reply> {
   }
 
   DocumentService& documents_;
+  Caller caller_;
   ResponderPtr responder_;
   UploadReply reply_;
   std::vector<DocumentView> views_;
@@ -67,10 +81,11 @@ class Reply : public std::enable_shared_from_this<Reply> {
 
 class RawSink final : public BodySink {
  public:
-  RawSink(DocumentService& documents, NewDocument document, ResponderPtr responder, UploadReply reply)
+  RawSink(DocumentService& documents, const Caller& caller, NewDocument document, ResponderPtr responder,
+          UploadReply reply)
       : upload_(documents.begin_upload()),
         document_(std::move(document)),
-        reply_(std::make_shared<Reply>(documents, std::move(responder), std::move(reply))) {}
+        reply_(std::make_shared<Reply>(documents, caller, std::move(responder), std::move(reply))) {}
 
   void on_data(std::string_view bytes, std::function<void()> ready) override {
     if (reply_->answered()) return ready();
@@ -101,11 +116,11 @@ class RawSink final : public BodySink {
 // A form: files in order, and the text fields `collection` and `material_id`, wherever they stand.
 class FormSink final : public BodySink, private MultipartHandler {
  public:
-  FormSink(DocumentService& documents, NewDocument defaults, std::string_view boundary,
+  FormSink(DocumentService& documents, const Caller& caller, NewDocument defaults, std::string_view boundary,
            ResponderPtr responder, UploadReply reply)
       : documents_(documents), state_(std::make_shared<State>()), parser_(boundary, *this) {
     state_->defaults = std::move(defaults);
-    state_->reply = std::make_shared<Reply>(documents, std::move(responder), std::move(reply));
+    state_->reply = std::make_shared<Reply>(documents, caller, std::move(responder), std::move(reply));
   }
 
   void on_data(std::string_view bytes, std::function<void()> ready) override {
@@ -151,7 +166,7 @@ class FormSink final : public BodySink, private MultipartHandler {
         if (!file.stored) return state->reply->refuse(file.document, 0, file.stored.error());
         files.emplace_back(file.document, *file.stored);
       }
-      state->reply->add(files);
+      state->reply->add(std::move(files));
     }
 
     NewDocument defaults;
@@ -232,14 +247,19 @@ std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const Se
     return refuse({ErrorCode::kInvalidArgument,
                    "A collection's name has 1 to 64 letters, digits, '_', '-' or '.', and no dot in front."});
   }
+  if (!document.collection.empty() && !request.caller.reaches(document.collection))
+    return refuse(out_of_reach());
   auto boundary = multipart_boundary(type);
   if (boundary)
-    return std::make_unique<FormSink>(documents, std::move(document), *boundary, std::move(responder),
-                                      std::move(reply));
+    return std::make_unique<FormSink>(documents, request.caller, std::move(document), *boundary,
+                                      std::move(responder), std::move(reply));
   if (boundary.error().code == ErrorCode::kMalformed) return refuse(boundary.error());
   if (document.name.empty()) {
     return refuse({ErrorCode::kInvalidArgument, "Name the file: ?name=report.pdf"});
   }
+  auto collection = collection_for(request.caller, std::move(document.collection));
+  if (!collection) return refuse(collection.error());
+  document.collection = std::move(*collection);
   document.type =
       type == "application/x-www-form-urlencoded" || type == "application/octet-stream" ? "" : type;
   if (const auto length = content_length(request); length > facts.upload_bytes) {
@@ -247,7 +267,8 @@ std::unique_ptr<BodySink> begin_http_upload(DocumentService& documents, const Se
                           [](const Result<DocumentView>&) {});
     return refuse(too_large(facts.upload_bytes));
   }
-  return std::make_unique<RawSink>(documents, std::move(document), std::move(responder), std::move(reply));
+  return std::make_unique<RawSink>(documents, request.caller, std::move(document), std::move(responder),
+                                   std::move(reply));
 }
 
 }  // namespace answermill::frontend

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "frontend/server/api/access.h"
 #include "frontend/server/api/routes.h"
 #include "shared/base/ids.h"
 
@@ -43,6 +44,10 @@ void WsQuerySession::on_text(std::string_view text) {
   watch_idle();
   auto ask = ws_query::parse(text);
   if (!ask) return send(ws_query::error(ask.error(), {}, now()));
+  const Access& needed = ask->humanize ? kAsks : kNeedsRead;
+  if (const Refusal refusal = caller().use(needed, services_.loop.now()); refusal.refused()) {
+    return send(ws_query::denied(denial_of(refusal), now()));
+  }
   if (waiting_.size() >= kMaxWaiting) {
     const Error busy{ErrorCode::kRateLimited, "Too many questions wait on this connection."};
     return send(ws_query::error(busy, {}, now()));
@@ -57,12 +62,19 @@ void WsQuerySession::start_next() {
   query_->ask = std::move(waiting_.front());
   waiting_.pop_front();
   const ws_query::Ask next = query_->ask;
+  auto seat = caller().sit();
+  if (!seat) {
+    send(ws_query::denied(denial_of(caller().too_many_answers()), now()));
+    return finish();
+  }
+  query_->seat = std::move(*seat);
   if (next.humanize) return ask(next);
   search(next);
 }
 
 void WsQuerySession::ask(const ws_query::Ask& ask) {
   Question question;
+  question.caller = caller();
   question.owner = kOwner;
   question.question = ask.question;
   question.collection = ask.collection;
@@ -81,7 +93,7 @@ void WsQuerySession::ask(const ws_query::Ask& ask) {
 
 void WsQuerySession::search(const ws_query::Ask& ask) {
   send(ws_query::status("searching", ask, {}, now()));
-  questions_.search({ask.question, ask.collection, 0, -1},
+  questions_.search({ask.question, ask.collection, 0, -1, caller()},
                     lifetime_.guard([this](const Result<Found>& found) {
                       if (!query_) return;
                       if (!found) return refused(found.error());
@@ -153,7 +165,7 @@ void WsQuerySession::finish() {
 }
 
 void add_ws_query_route(Router& router, const AnswerContext& context) {
-  router.websocket("/ws/query", {},
+  router.websocket("/ws/query", {}, kSearchesOrAsks,
                    [context](const Request&, std::shared_ptr<WebSocket> socket,
                              Refusal&) -> std::unique_ptr<WebSocketSession> {
                      return std::make_unique<WsQuerySession>(context.services, context.questions,

@@ -32,9 +32,11 @@ class WsQuerySession final : public WebSocketSession {
     AppendOnlyText shown;
     std::uint64_t tokens = 0;
     std::unique_ptr<StreamReader> reader;
+    Seat seat;
   };
 
   void send(std::string_view text) { socket_->send_text(text); }
+  const Caller& caller() const { return socket_->request().caller; }
   double now() const { return services_.loop.unix_seconds(); }
   void start_next();
   void ask(const ws_query::Ask& ask);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "frontend/server/api/access.h"
 #include "frontend/server/api/sse_answers.h"
 #include "shared/base/ids.h"
 
@@ -21,8 +22,8 @@ std::string room_conversation(const std::string& user, const std::string& room) 
 }
 
 // The collection a course means: an unknown one is an empty collection, whatever characters its name has.
-std::string course_collection(const std::optional<std::string>& course) {
-  if (!course) return kDefaultCollection;
+std::string course_collection(const Caller& caller, const std::optional<std::string>& course) {
+  if (!course) return caller.collection_or_own(caller.collections().empty() ? kDefaultCollection : "");
   return is_collection_name(*course) ? *course : "course-" + topic_of("course:" + *course);
 }
 
@@ -76,6 +77,10 @@ WsStreamSession::WsStreamSession(WsStreamContext context, std::shared_ptr<WebSoc
 
 WsStreamSession::~WsStreamSession() { on_close(0); }
 
+bool WsStreamSession::reaches(const Caller& caller, const ws_stream::Identity& identity) {
+  return caller.reaches(course_collection(caller, identity.course_id));
+}
+
 void WsStreamSession::on_open() {
   context_.counters.connected(identity_.user_id);
   counted_ = true;
@@ -117,6 +122,9 @@ void WsStreamSession::on_text(std::string_view text) {
 void WsStreamSession::on_drain() { pump(); }
 
 void WsStreamSession::request(ws_stream::ClientMessage message) {
+  if (const Refusal refusal = caller().use(kAsks, context_.services.loop.now()); refusal.refused()) {
+    return send(ws_stream::error(ws_stream::denied(denial_of(refusal)), now()));
+  }
   if (waiting_.size() >= kMaxWaiting) return send(ws_stream::error(ws_stream::rate_limited(), now()));
   waiting_.push_back(std::move(message));
   if (!chat_) start_next();
@@ -124,9 +132,16 @@ void WsStreamSession::request(ws_stream::ClientMessage message) {
 
 void WsStreamSession::start_next() {
   if (waiting_.empty()) return;
+  auto seat = caller().sit();
+  if (!seat) {
+    waiting_.pop_front();
+    send(ws_stream::error(ws_stream::denied(denial_of(caller().too_many_answers())), now()));
+    return start_next();
+  }
   const ws_stream::ClientMessage message = std::move(waiting_.front());
   waiting_.pop_front();
   chat_.emplace(Chat{});
+  chat_->seat = std::move(*seat);
   chat_->exchange.query = message.query;
   chat_->exchange.chatroom_id = message.chatroom_id;
   chat_->exchange.use_personalization = message.use_personalization;
@@ -134,9 +149,10 @@ void WsStreamSession::start_next() {
   context_.counters.chat_started(context_.services.loop.unix_ms());
 
   Question question;
+  question.caller = caller();
   question.owner = "ws:" + identity_.user_id;
   question.question = message.query;
-  question.collection = course_collection(identity_.course_id);
+  question.collection = course_collection(caller(), identity_.course_id);
   // Without a room every question stands for itself, and still is recorded.
   question.conversation =
       message.chatroom_id ? room_conversation(identity_.user_id, *message.chatroom_id) : random_id();

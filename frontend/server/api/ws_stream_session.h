@@ -50,6 +50,9 @@ class WsStreamSession final : public WebSocketSession {
   WsStreamSession(WsStreamContext context, std::shared_ptr<WebSocket> socket, ws_stream::Identity identity);
   ~WsStreamSession() override;
 
+  // Whether the course is a collection that the caller's token is for.
+  static bool reaches(const Caller& caller, const ws_stream::Identity& identity);
+
   void on_open() override;
   void on_text(std::string_view message) override;
   void on_binary(std::string_view message) override;
@@ -63,9 +66,11 @@ class WsStreamSession final : public WebSocketSession {
     std::chrono::steady_clock::time_point began;
     AppendOnlyText shown;
     std::unique_ptr<StreamReader> reader;
+    Seat seat;
   };
 
   void send(std::string_view text) { socket_->send_text(text); }
+  const Caller& caller() const { return socket_->request().caller; }
   double now() const { return context_.services.loop.unix_seconds(); }
   void request(ws_stream::ClientMessage message);
   void start_next();

@@ -25,6 +25,10 @@ bool is_collection_name(std::string_view name);
 // What a generator is shown of a conversation: its last turns, none too long.
 std::vector<messages::Turn> latest_turns(std::vector<messages::Turn> turns);
 
+// What asking for a document that is not there gives.
+Error no_document();
+Error no_conversation();  // likewise
+
 class Catalog {
  public:
   // Makes or migrates the file. `blobs` must outlive the catalog.

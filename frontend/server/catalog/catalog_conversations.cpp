@@ -53,14 +53,14 @@ Result<std::vector<MessageRow>> read_messages(Result<store::Statement> statement
   }
 }
 
-Error no_conversation() { return {ErrorCode::kNotFound, "There is no conversation with this id."}; }
-
 std::string title_of(const std::string& question) {
   if (text::count_code_points(question) <= kTitleCodePoints) return question;
   return question.substr(0, text::byte_offset_of(question, kTitleCodePoints - 1)) + "…";
 }
 
 }  // namespace
+
+Error no_conversation() { return {ErrorCode::kNotFound, "There is no conversation with this id."}; }
 
 std::vector<messages::Turn> latest_turns(std::vector<messages::Turn> turns) {
   if (turns.size() > kHistoryTurns) turns.erase(turns.begin(), turns.end() - kHistoryTurns);
@@ -184,6 +184,10 @@ Result<StartedQuestion> Catalog::note_question(const NewQuestion& question,
                           question.collection.empty() ? row->collection : question.collection,
                           {},
                           false};
+  const auto& reach = question.reach;
+  if (!reach.empty() && std::find(reach.begin(), reach.end(), started.collection) == reach.end()) {
+    return Error{ErrorCode::kForbidden, "The access token is for other collections than this one."};
+  }
   if (question.collections == NewQuestion::Collections::kMustExist) {
     if (auto known = collection(started.collection); !known) return known.error();
   }

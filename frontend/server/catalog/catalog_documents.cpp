@@ -31,9 +31,9 @@ DocumentRow read_document(const store::Statement& row) {
   return document;
 }
 
-Error no_document() { return {ErrorCode::kNotFound, "There is no document with this id."}; }
-
 }  // namespace
+
+Error no_document() { return {ErrorCode::kNotFound, "There is no document with this id."}; }
 
 Result<std::vector<DocumentRow>> Catalog::select_documents(std::string_view where,
                                                            std::string_view argument) {

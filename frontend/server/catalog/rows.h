@@ -136,6 +136,7 @@ struct NewQuestion {
   std::int64_t now_ms = 0;
   Collections collections = Collections::kMustExist;
   Conversations conversations = Conversations::kMustExist;
+  std::vector<std::string> reach{};  // the only collections it may end in; empty: any
 };
 
 // An answer nobody has recorded yet, with what its question was submitted as.

@@ -124,10 +124,15 @@ int http_status(ErrorCode code) {
   return 500;
 }
 
-std::string encode_error(const Error& error) {
-  Json body = Json::object();
-  body["error"] = {
+std::string encode_error(const Error& error) { return encode_denial({error, {}, {}}); }
+
+std::string encode_denial(const Denial& denial) {
+  const Error& error = denial.error;
+  Json told = {
       {"code", to_string(error.code)}, {"message", error.message}, {"retryable", is_retryable(error.code)}};
+  add_denial(told, denial);
+  Json body = Json::object();
+  body["error"] = std::move(told);
   return dump(body);
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/server/dialects/denial.h"
 #include "frontend/server/dialects/views.h"
 #include "shared/base/result.h"
 
@@ -28,6 +29,7 @@ Result<std::string> parse_collection_name(std::string_view body);
 
 int http_status(ErrorCode code);
 std::string encode_error(const Error& error);  // {"error":{…}}
+std::string encode_denial(const Denial& denial);
 
 std::string encode_document(const DocumentView& document);
 std::string encode_documents(const std::vector<DocumentView>& documents);

@@ -18,6 +18,11 @@ Json error_object(const Error& error) {
   return {{"code", to_string(error.code)}, {"message", error.message}};
 }
 
+void add_denial(Json& out, const Denial& denial) {
+  if (!denial.scope.empty()) out["scope"] = denial.scope;
+  if (denial.retry_after.count() > 0) out["retry_after"] = denial.retry_after_seconds();
+}
+
 bool is_retryable(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kBusy || code == ErrorCode::kTimeout ||
          code == ErrorCode::kUpstream || code == ErrorCode::kRateLimited || code == ErrorCode::kDiskFull ||

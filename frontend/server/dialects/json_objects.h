@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "frontend/server/dialects/denial.h"
 #include "frontend/server/dialects/views.h"
 
 namespace answermill::frontend {
@@ -17,6 +18,8 @@ std::string dump(const Json& json);
 Json seconds_json(std::int64_t unix_ms);  // null for 0
 Json error_object(const Error& error);    // {"code","message"}, null for kOk
 bool is_retryable(ErrorCode code);
+// Adds "scope" and "retry_after" (seconds) where they help.
+void add_denial(Json& out, const Denial& denial);
 
 Json document_json(const DocumentView& document);
 Json passage_json(const messages::Passage& passage);

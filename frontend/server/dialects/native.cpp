@@ -175,12 +175,17 @@ std::string fleet(const FleetView& view) {
 }
 
 std::string error(std::string_view id, std::string_view stream, const Error& error) {
+  return denied(id, stream, {error, {}, {}});
+}
+
+std::string denied(std::string_view id, std::string_view stream, const Denial& denial) {
   Json out = {{"type", "error"}};
   if (!id.empty()) out["id"] = id;
   if (!stream.empty()) out["stream"] = stream;
-  out["code"] = to_string(error.code);
-  out["message"] = error.message;
-  out["retryable"] = is_retryable(error.code);
+  out["code"] = to_string(denial.error.code);
+  out["message"] = denial.error.message;
+  out["retryable"] = is_retryable(denial.error.code);
+  add_denial(out, denial);
   return dump(out);
 }
 

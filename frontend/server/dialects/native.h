@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/server/dialects/denial.h"
 #include "frontend/server/dialects/views.h"
 #include "shared/base/result.h"
 
@@ -71,5 +72,6 @@ std::string upload_aborted(std::string_view id);
 std::string pong(double timestamp);
 std::string fleet(const FleetView& fleet);
 std::string error(std::string_view id, std::string_view stream, const Error& error);
+std::string denied(std::string_view id, std::string_view stream, const Denial& denial);
 
 }  // namespace answermill::frontend::native

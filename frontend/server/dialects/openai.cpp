@@ -116,6 +116,15 @@ Json error_json(const Error& error) {
 
 std::string error(const Error& error) { return dump(Json{{"error", error_json(error)}}); }
 
+std::string denied(const Denial& denial) {
+  Json error = error_json(denial.error);
+  if (denial.error.code == ErrorCode::kUnauthorized) error["code"] = "invalid_api_key";
+  if (denial.error.code == ErrorCode::kForbidden) error["code"] = "insufficient_permissions";
+  if (denial.error.code == ErrorCode::kRateLimited) error["code"] = "rate_limit_exceeded";
+  add_denial(error, denial);
+  return dump(Json{{"error", std::move(error)}});
+}
+
 std::optional<Error> bad_end(const AnswerView& answer) {
   if (answer.status == MessageStatus::kCancelled) {
     return Error{ErrorCode::kCancelled, "The answer was cancelled."};

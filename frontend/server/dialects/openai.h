@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "frontend/server/dialects/denial.h"
 #include "frontend/server/dialects/views.h"
 #include "shared/base/result.h"
 
@@ -39,6 +40,7 @@ struct Sampling {
 };
 
 std::string error(const Error& error);
+std::string denied(const Denial& denial);
 // An answer that has no good end, as an error; nullopt for one that is running or has.
 std::optional<Error> bad_end(const AnswerView& answer);
 

@@ -202,6 +202,16 @@ std::unique_ptr<AnswerWire> answer_wire(Kind kind, Body body, std::optional<std:
   return std::make_unique<ChatWire>(kind, std::move(body), after_seq);
 }
 
+std::string denied(const Denial& denial) {
+  Json data = {{"type", "error"},
+               {"error", denial.error.message},
+               {"code", to_string(denial.error.code)},
+               {"retryable", is_retryable(denial.error.code)},
+               {"stream_id", nullptr}};
+  add_denial(data, denial);
+  return "event: error\ndata: " + dump(data) + "\n\n";
+}
+
 Result<std::string> result(const Body& body, const AnswerView& answer, double now) {
   if (ended_badly(answer)) return end_of(answer);
   return dump(result_json(body, answer, now));

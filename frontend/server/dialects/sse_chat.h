@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "frontend/server/dialects/answer_wire.h"
+#include "frontend/server/dialects/denial.h"
 #include "shared/base/result.h"
 
 namespace answermill::frontend::chat {
@@ -37,6 +38,9 @@ struct Cursor {
 std::optional<Cursor> parse_event_id(std::string_view id);
 
 std::unique_ptr<AnswerWire> answer_wire(Kind kind, Body body, std::optional<std::uint64_t> after_seq);
+
+// A request that is not let in, as the one event of its stream.
+std::string denied(const Denial& denial);
 
 // The answer as one object. Errors: those of an answer that has no good end.
 Result<std::string> result(const Body& body, const AnswerView& answer, double now);

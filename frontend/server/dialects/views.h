@@ -60,6 +60,7 @@ struct ServerFacts {
   std::uint64_t upload_bytes = 0;
   std::uint64_t question_characters = 8000;
   std::vector<std::string> supported;
+  std::uint64_t upload_bytes_per_second = 0;  // slower uploads are ended; 0: none
 };
 
 }  // namespace answermill::frontend

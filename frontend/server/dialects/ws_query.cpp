@@ -125,6 +125,17 @@ std::string overview(const Ask& ask, const AnswerView& answer, double now) {
   return dump(out);
 }
 
+std::string denied(const Denial& denial, double now) {
+  Json out = {{"type", "error"},
+              {"error", denial.error.message},
+              {"code", to_string(denial.error.code)},
+              {"retryable", is_retryable(denial.error.code)},
+              {"stream_id", nullptr}};
+  add_denial(out, denial);
+  out["timestamp"] = now;
+  return dump(out);
+}
+
 std::string error(const Error& error, std::string_view stream, double now) {
   return dump(Json{{"type", "error"},
                    {"error", error.message},

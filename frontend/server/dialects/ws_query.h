@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "frontend/server/dialects/denial.h"
 #include "frontend/server/dialects/views.h"
 #include "shared/base/result.h"
 
@@ -34,6 +35,7 @@ std::string stream_token(std::string_view token);
 std::string stream_end(const Ask& ask, const AnswerView& answer, std::uint64_t tokens, double now);
 // The whole answer, in place of what was streamed of it.
 std::string overview(const Ask& ask, const AnswerView& answer, double now);
+std::string denied(const Denial& denial, double now);
 std::string error(const Error& error, std::string_view stream, double now);
 
 }  // namespace answermill::frontend::ws_query

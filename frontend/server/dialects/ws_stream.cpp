@@ -34,6 +34,12 @@ Json source_json(const messages::Passage& passage, const Identity& identity) {
             {"document_id", passage.document}}}};
 }
 
+Json counts_json(const std::vector<std::pair<std::string_view, std::uint64_t>>& counts) {
+  Json out = Json::object();
+  for (const auto& [name, count] : counts) out[std::string(name)] = count;
+  return out;
+}
+
 Parsed refuse(std::string_view code, std::string message, std::string suggestion) {
   return {std::nullopt, {code, std::move(message), true, std::move(suggestion)}};
 }
@@ -82,6 +88,12 @@ WireError service_unavailable(const Error& cause) {
 WireError rate_limited() {
   return {"RATE_LIMIT_EXCEEDED", "Too many questions are running on this connection.", false,
           "Wait for the running answers before you send more."};
+}
+
+WireError denied(const Denial& denial) {
+  if (denial.error.code != ErrorCode::kRateLimited) return service_unavailable(denial.error);
+  return {"RATE_LIMIT_EXCEEDED", denial.error.message, false, "Send it again after retry_after seconds.",
+          denial.retry_after_seconds()};
 }
 
 WireError connection_timeout() {
@@ -168,15 +180,14 @@ std::string chat_response(const Identity& identity, const Settings& settings, co
 std::string pong(double now) { return dump(Json{{"type", "pong"}, {"timestamp", now}}); }
 
 std::string error(const WireError& error, double now) {
-  return dump(Json{{"type", "error"},
-                   {"error", error.message},
-                   {"error_code", error.code},
-                   {"timestamp", now},
-                   {"recoverable", error.recoverable},
-                   {"suggestion", error.suggestion}});
+  Json out = {{"type", "error"},  {"error", error.message},           {"error_code", error.code},
+              {"timestamp", now}, {"recoverable", error.recoverable}, {"suggestion", error.suggestion}};
+  if (error.retry_after > 0) out["retry_after"] = error.retry_after;
+  return dump(out);
 }
 
-std::string status(const Statistics& statistics, double uptime_seconds, std::int64_t unix_seconds) {
+std::string status(const Statistics& statistics, const AccessView& access, double uptime_seconds,
+                   std::int64_t unix_seconds) {
   char time[32] = {};
   const std::time_t seconds = unix_seconds;
   std::tm utc{};
@@ -209,7 +220,13 @@ std::string status(const Statistics& statistics, double uptime_seconds, std::int
              {"cache_hit_rate", 0.0},
              {"avg_tokens_per_response", mean(double(statistics.output_tokens_sum))},
              {"active_chats", statistics.active_chats},
-             {"total_requests_today", statistics.requests_today}}}});
+             {"total_requests_today", statistics.requests_today}}},
+           {"access",
+            {{"tokens", access.tokens},
+             {"token_required", access.token_required},
+             {"connections", access.connections},
+             {"limits", counts_json(access.limits)},
+             {"refused", counts_json(access.refused)}}}});
 }
 
 }  // namespace answermill::frontend::ws_stream

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "frontend/server/dialects/denial.h"
 #include "frontend/server/dialects/views.h"
 #include "shared/base/result.h"
 
@@ -31,6 +33,7 @@ struct WireError {
   std::string message;
   bool recoverable = true;
   std::string suggestion;
+  double retry_after = 0;  // seconds; 0: unknown
 };
 
 struct Parsed {
@@ -40,7 +43,8 @@ struct Parsed {
 Parsed parse(std::string_view text);
 
 WireError service_unavailable(const Error& cause);
-WireError rate_limited();
+WireError rate_limited();  // too many wait on the connection
+WireError denied(const Denial& denial);
 WireError connection_timeout();
 
 // What is configured here, told as it is.
@@ -85,6 +89,15 @@ struct Statistics {
   double response_ms_sum = 0;
   std::uint64_t output_tokens_sum = 0;
 };
-std::string status(const Statistics& statistics, double uptime_seconds, std::int64_t unix_seconds);
+// Who is let in to this process, by what limits, and how often somebody was not.
+struct AccessView {
+  std::size_t tokens = 0;
+  bool token_required = false;
+  std::size_t connections = 0;                                     // of every wire
+  std::vector<std::pair<std::string_view, std::uint64_t>> limits;  // 0: none
+  std::vector<std::pair<std::string_view, std::uint64_t>> refused;
+};
+std::string status(const Statistics& statistics, const AccessView& access, double uptime_seconds,
+                   std::int64_t unix_seconds);
 
 }  // namespace answermill::frontend::ws_stream

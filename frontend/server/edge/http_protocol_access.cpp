@@ -42,8 +42,10 @@ bool HttpProtocol::authorize(const Access& access) {
     refuse(limited.refused() ? limited : no_token());
     return false;
   }
-  auto account = shown.grant ? context.usage->ledger.account(account_of_token(shown.grant->token.name), now)
-                             : address_account();
+  const bool counted_by_token = shown.grant && !context.tokens.is_shared(shown.grant);
+  auto account = counted_by_token
+                     ? context.usage->ledger.account(account_of_token(shown.grant->token.name), now)
+                     : address_account();
   request_.caller = Caller(shown.grant, std::move(account), context.usage);
   exchange_.caller = request_.caller;
   if (shown.in_query && request_.method == "GET" && request_.path == "/") {
@@ -61,7 +63,8 @@ bool HttpProtocol::authorize(const Access& access) {
 bool HttpProtocol::take_seats(const Access& access) {
   const Caller& caller = request_.caller;
   PeerSeats& seats = peer_.seats();
-  if (caller.grant() && seats.holder != caller.grant()) {
+  const bool shared = peer_.context().tokens.is_shared(caller.grant());
+  if (caller.grant() && !shared && seats.holder != caller.grant()) {
     auto seat = caller.connect();
     if (!seat) {
       constexpr std::chrono::seconds kSoon{5};

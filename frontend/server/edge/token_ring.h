@@ -24,6 +24,9 @@ class TokenRing {
   // Null: nobody's. Takes the same time for every wrong token.
   std::shared_ptr<const Grant> find(std::string_view secret) const;
 
+  // The fixed token is everybody's: its holders are told apart by their addresses.
+  bool is_shared(const std::shared_ptr<const Grant>& grant) const { return fixed_ && grant == fixed_; }
+
   bool has_fixed() const { return fixed_ != nullptr; }
   bool has_file() const { return has_file_; }
   std::size_t count() const { return grants_.size() + (fixed_ ? 1 : 0); }

@@ -157,6 +157,23 @@ TEST_F(Limits, RequestsAMinute) {
   EXPECT_EQ(report().refused.requests, 1U);
 }
 
+TEST_F(Limits, TheSharedTokenIsCountedByAddress) {
+  EdgeConfig config;
+  config.usage.requests_per_minute = 2;
+  config.usage.connections_per_token = 1;
+  config.access_token = "s3cret";
+  config.trusted_proxies = {"127.0.0.1"};
+  const auto port = start(config).port();
+  const auto from = [](std::string_view address) {
+    return bearer("s3cret") + "X-Forwarded-For: " + std::string(address) + "\r\n";
+  };
+  WsClient one(port, "/ws", from("203.0.113.1"));
+  EXPECT_EQ(one.handshake().status, 101);
+  EXPECT_EQ(WsClient(port, "/ws", from("203.0.113.1")).handshake().status, 101);
+  EXPECT_EQ(fetch(port, "GET", "/read", {}, from("203.0.113.1")).status, 429);
+  EXPECT_EQ(fetch(port, "GET", "/read", {}, from("203.0.113.2")).status, 200);
+}
+
 TEST_F(Limits, GuessesAreRequests) {
   EdgeConfig config;
   config.usage.requests_per_minute = 3;

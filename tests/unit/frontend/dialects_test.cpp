@@ -3,7 +3,10 @@
 
 #include "frontend/server/dialects/http_json.h"
 #include "frontend/server/dialects/native.h"
+#include "frontend/server/dialects/openai.h"
 #include "frontend/server/dialects/sse.h"
+#include "frontend/server/dialects/sse_chat.h"
+#include "frontend/server/dialects/ws_query.h"
 #include "frontend/server/dialects/ws_stream.h"
 #include "shared/messages/codec.h"
 
@@ -240,11 +243,44 @@ TEST(WsStream, TellsItsStatus) {
   statistics.connections = 2;
   statistics.responses = 2;
   statistics.response_ms_sum = 30;
-  const std::string status = ws_stream::status(statistics, 5.0, 1'700'000'000);
+  ws_stream::AccessView access;
+  access.tokens = 2;
+  access.limits = {{"requests_per_minute", 60}};
+  access.refused = {{"unauthorized", 1}};
+  const std::string status = ws_stream::status(statistics, access, 5.0, 1'700'000'000);
   EXPECT_NE(status.find(R"("connected_users":["u"])"), std::string::npos);
   EXPECT_NE(status.find(R"("server_time":"2023-11-14T22:13:20Z")"), std::string::npos);
   EXPECT_NE(status.find(R"("avg_response_time_ms":15.0)"), std::string::npos);
   EXPECT_NE(status.find(R"("message_types":["chat_request","ping","disconnect"])"), std::string::npos);
+  EXPECT_NE(status.find(R"("access":{"tokens":2,"token_required":false,"connections":0,"limits":{)"
+                        R"("requests_per_minute":60},"refused":{"unauthorized":1}})"),
+            std::string::npos);
+}
+
+TEST(Denials, AreToldInEveryShape) {
+  const Denial limited{{ErrorCode::kRateLimited, "Wait."}, {}, std::chrono::milliseconds(1500)};
+  const Denial forbidden{{ErrorCode::kForbidden, "No."}, "write", {}};
+  EXPECT_EQ(encode_denial(limited),
+            R"({"error":{"code":"rate_limited","message":"Wait.","retryable":true,"retry_after":1.5}})");
+  EXPECT_EQ(encode_denial(forbidden),
+            R"({"error":{"code":"forbidden","message":"No.","retryable":false,"scope":"write"}})");
+  EXPECT_EQ(native::denied("a", {}, limited),
+            R"({"type":"error","id":"a","code":"rate_limited","message":"Wait.","retryable":true,)"
+            R"("retry_after":1.5})");
+  EXPECT_EQ(
+      ws_stream::error(ws_stream::denied(limited), 2.0),
+      R"({"type":"error","error":"Wait.","error_code":"RATE_LIMIT_EXCEEDED","timestamp":2.0,)"
+      R"("recoverable":false,"suggestion":"Send it again after retry_after seconds.","retry_after":1.5})");
+  EXPECT_EQ(ws_query::denied(limited, 2.0),
+            R"({"type":"error","error":"Wait.","code":"rate_limited","retryable":true,"stream_id":null,)"
+            R"("retry_after":1.5,"timestamp":2.0})");
+  EXPECT_EQ(chat::denied(limited),
+            "event: error\ndata: "
+            R"({"type":"error","error":"Wait.","code":"rate_limited","retryable":true,"stream_id":null,)"
+            R"("retry_after":1.5})"
+            "\n\n");
+  EXPECT_EQ(openai::denied(limited), R"({"error":{"message":"Wait.","type":"rate_limit_error","param":null,)"
+                                     R"("code":"rate_limit_exceeded","retry_after":1.5}})");
 }
 
 }  // namespace

@@ -62,14 +62,14 @@ bool take_lines(std::string& text, const std::function<bool(std::string_view)>& 
 
 }  // namespace
 
-FrontendClient::FrontendClient(std::string base_url, std::string token)
-    : base_url_(std::move(base_url)), token_(std::move(token)) {}
+FrontendClient::FrontendClient(std::string base_url) : base_url_(std::move(base_url)) {}
 
-http::Request FrontendClient::request(const std::string& method, const std::string& path) const {
+http::Request FrontendClient::request(const std::string& authorization, const std::string& method,
+                                      const std::string& path) const {
   http::Request request;
   request.method = method;
   request.url = base_url_ + path;
-  if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
+  if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
   request.timeouts.idle = kSilence;
   return request;
 }
@@ -81,19 +81,22 @@ Result<std::string> FrontendClient::whole(http::Request request) {
   return std::move(response->body);
 }
 
-Result<std::string> FrontendClient::get(const std::string& path) { return whole(request("GET", path)); }
+Result<std::string> FrontendClient::get(const std::string& authorization, const std::string& path) {
+  return whole(request(authorization, "GET", path));
+}
 
-Result<std::string> FrontendClient::post(const std::string& path, std::string body,
-                                         const std::string& content_type) {
-  http::Request post = request("POST", path);
+Result<std::string> FrontendClient::post(const std::string& authorization, const std::string& path,
+                                         std::string body, const std::string& content_type) {
+  http::Request post = request(authorization, "POST", path);
   post.headers.emplace_back("Content-Type", content_type);
   post.body = std::move(body);
   return whole(std::move(post));
 }
 
-Result<std::string> FrontendClient::upload(const std::string& path, UniqueFd file, std::uint64_t size,
+Result<std::string> FrontendClient::upload(const std::string& authorization, const std::string& path,
+                                           UniqueFd file, std::uint64_t size,
                                            const std::string& content_type) {
-  http::Request post = request("POST", path);
+  http::Request post = request(authorization, "POST", path);
   post.headers.emplace_back("Content-Type", content_type);
   post.body_file = std::move(file);
   post.body_file_size = size;
@@ -103,7 +106,7 @@ Result<std::string> FrontendClient::upload(const std::string& path, UniqueFd fil
 Result<FrontendClient::Lines> FrontendClient::read_lines(Ask ask,
                                                          const std::function<bool(std::string_view)>& line,
                                                          const std::function<bool()>& cancelled) {
-  http::Request asked = request(ask.method, ask.path);
+  http::Request asked = request(ask.authorization, ask.method, ask.path);
   asked.headers.emplace_back("Accept", ask.accept);
   asked.headers.emplace_back("Content-Type", "application/json");
   asked.body = std::move(ask.body);

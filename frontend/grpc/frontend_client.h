@@ -16,20 +16,23 @@ namespace answermill::grpc_bridge {
 
 class FrontendClient {
  public:
-  // `base_url` without a final slash; the token may be empty.
-  FrontendClient(std::string base_url, std::string token);
+  // `base_url` without a final slash.
+  explicit FrontendClient(std::string base_url);
 
-  Result<std::string> get(const std::string& path);
-  Result<std::string> post(const std::string& path, std::string body, const std::string& content_type);
+  // `authorization` is the header of the caller in whose name it is done; empty for none.
+  Result<std::string> get(const std::string& authorization, const std::string& path);
+  Result<std::string> post(const std::string& authorization, const std::string& path, std::string body,
+                           const std::string& content_type);
   // The file's bytes as the body.
-  Result<std::string> upload(const std::string& path, UniqueFd file, std::uint64_t size,
-                             const std::string& content_type);
+  Result<std::string> upload(const std::string& authorization, const std::string& path, UniqueFd file,
+                             std::uint64_t size, const std::string& content_type);
 
   struct Ask {
     std::string method;
     std::string path;
     std::string body;
     std::string accept;
+    std::string authorization;
   };
   struct Lines {
     int status = 0;
@@ -42,11 +45,11 @@ class FrontendClient {
                            const std::function<bool()>& cancelled);
 
  private:
-  http::Request request(const std::string& method, const std::string& path) const;
+  http::Request request(const std::string& authorization, const std::string& method,
+                        const std::string& path) const;
   Result<std::string> whole(http::Request request);
 
   std::string base_url_;
-  std::string token_;
   http::Client client_;
 };
 

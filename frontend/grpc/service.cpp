@@ -64,6 +64,10 @@ grpc::Status status_of(const Error& error) {
 
 grpc::Status status_of(const Status& status) { return status ? grpc::Status::OK : status_of(status.error()); }
 
+grpc::Status not_let_in() {
+  return {grpc::StatusCode::UNAUTHENTICATED, "The access token is missing or wrong."};
+}
+
 bool passes_soon(ErrorCode code) {
   return code == ErrorCode::kUnavailable || code == ErrorCode::kUpstream || code == ErrorCode::kTimeout ||
          code == ErrorCode::kBusy;
@@ -99,23 +103,14 @@ Status write_all(int file, std::string_view bytes) {
 
 }  // namespace
 
-Service::Service(FrontendClient& frontend, std::string token, std::uint64_t upload_limit)
-    : frontend_(frontend), token_(std::move(token)), upload_limit_(upload_limit) {}
+Service::Service(FrontendClient& frontend, const Gate& gate, std::uint64_t upload_limit)
+    : frontend_(frontend), gate_(gate), upload_limit_(upload_limit) {}
 
-grpc::Status Service::admit(const grpc::ServerContext& context) const {
-  if (token_.empty()) return grpc::Status::OK;
+std::optional<std::string> Service::admit(const grpc::ServerContext& context) const {
   const auto& metadata = context.client_metadata();
   const auto found = metadata.find("authorization");
-  const std::string_view offered = found == metadata.end()
-                                       ? std::string_view()
-                                       : std::string_view(found->second.data(), found->second.size());
-  // Digests have one length: neither it nor a common prefix shows in the time taken.
-  const Sha256Digest expected = sha256("Bearer " + token_);
-  const Sha256Digest actual = sha256(offered);
-  std::uint8_t difference = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) difference |= expected[i] ^ actual[i];
-  if (difference == 0) return grpc::Status::OK;
-  return {grpc::StatusCode::UNAUTHENTICATED, "The access token is missing or wrong."};
+  if (found == metadata.end()) return gate_.admit({});
+  return gate_.admit({found->second.data(), found->second.size()});
 }
 
 // Asks when there is no stream yet, then reads to the end. A reader that fell behind, or whose frontend died,
@@ -144,7 +139,7 @@ Status Service::follow(const grpc::ServerContext& context, const v1::AskRequest*
   auto give_up = std::chrono::steady_clock::now() + kPatience;
   while (true) {
     const std::uint64_t before = answer.seq;
-    FrontendClient::Ask ask{"POST", "/api/ask", {}, "application/x-ndjson"};
+    FrontendClient::Ask ask{"POST", "/api/ask", {}, "application/x-ndjson", answer.authorization};
     if (answer.stream.empty()) {
       ask.body = ask_body(*question);
     } else {
@@ -168,30 +163,33 @@ Status Service::follow(const grpc::ServerContext& context, const v1::AskRequest*
 
 grpc::Status Service::Ask(grpc::ServerContext* context, const v1::AskRequest* request,
                           grpc::ServerWriter<v1::AnswerEvent>* writer) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
-  Answer answer;
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
+  Answer answer{*authorization, {}, {}, 0, false};
   return status_of(follow(*context, request, answer,
                           [writer](const v1::AnswerEvent& event) { return writer->Write(event); }));
 }
 
 grpc::Status Service::Watch(grpc::ServerContext* context, const v1::WatchRequest* request,
                             grpc::ServerWriter<v1::AnswerEvent>* writer) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
   if (request->stream().empty()) return {grpc::StatusCode::INVALID_ARGUMENT, "Name the stream."};
-  Answer answer{request->stream(), {}, request->after_seq(), false};
+  Answer answer{*authorization, request->stream(), {}, request->after_seq(), false};
   return status_of(follow(*context, nullptr, answer,
                           [writer](const v1::AnswerEvent& event) { return writer->Write(event); }));
 }
 
 grpc::Status Service::Chat(grpc::ServerContext* context,
                            grpc::ServerReaderWriter<v1::AnswerEvent, v1::AskRequest>* stream) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
   const auto write = [stream](const v1::AnswerEvent& event) { return stream->Write(event); };
   std::string conversation;
   v1::AskRequest question;
   while (stream->Read(&question)) {
     if (question.conversation().empty()) question.set_conversation(conversation);
-    Answer answer;
+    Answer answer{*authorization, {}, {}, 0, false};
     const Status told = follow(*context, &question, answer, write);
     if (!told && told.error().code == ErrorCode::kCancelled) return status_of(told.error());
     if (!told && !write(failure_event(told.error()))) break;
@@ -202,9 +200,11 @@ grpc::Status Service::Chat(grpc::ServerContext* context,
 
 grpc::Status Service::Cancel(grpc::ServerContext* context, const v1::CancelRequest* request,
                              v1::CancelReply* reply) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
-  const auto told = frontend_.post("/api/streams/" + http::url_encode(request->stream()) + "/cancel", "{}",
-                                   "application/json");
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
+  const auto told =
+      frontend_.post(*authorization, "/api/streams/" + http::url_encode(request->stream()) + "/cancel", "{}",
+                     "application/json");
   if (!told) return status_of(told.error());
   reply->set_cancelling(true);
   return grpc::Status::OK;
@@ -212,7 +212,8 @@ grpc::Status Service::Cancel(grpc::ServerContext* context, const v1::CancelReque
 
 grpc::Status Service::Upload(grpc::ServerContext* context, grpc::ServerReader<v1::UploadPiece>* reader,
                              v1::Document* reply) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
   auto file = spool_file();
   if (!file) return status_of(file.error());
   v1::UploadPiece piece;
@@ -229,7 +230,7 @@ grpc::Status Service::Upload(grpc::ServerContext* context, grpc::ServerReader<v1
                            "&collection=" + http::url_encode(first.collection()) +
                            "&material_id=" + http::url_encode(first.material_id());
   const auto stored =
-      frontend_.upload(path, std::move(*file), size,
+      frontend_.upload(*authorization, path, std::move(*file), size,
                        first.content_type().empty() ? "application/octet-stream" : first.content_type());
   if (!stored) return status_of(stored.error());
   auto document = first_document(*stored);
@@ -240,11 +241,12 @@ grpc::Status Service::Upload(grpc::ServerContext* context, grpc::ServerReader<v1
 
 grpc::Status Service::Search(grpc::ServerContext* context, const v1::SearchRequest* request,
                              v1::SearchReply* reply) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
   std::string path = "/api/search?q=" + http::url_encode(request->query());
   if (!request->collection().empty()) path += "&collection=" + http::url_encode(request->collection());
   if (request->k() != 0) path += "&k=" + std::to_string(request->k());
-  const auto found = frontend_.get(path);
+  const auto found = frontend_.get(*authorization, path);
   if (!found) return status_of(found.error());
   auto parsed = search_reply(*found);
   if (!parsed) return status_of(parsed.error());
@@ -254,7 +256,8 @@ grpc::Status Service::Search(grpc::ServerContext* context, const v1::SearchReque
 
 grpc::Status Service::WatchDocument(grpc::ServerContext* context, const v1::DocumentRequest* request,
                                     grpc::ServerWriter<v1::Document>* writer) {
-  if (auto admitted = admit(*context); !admitted.ok()) return admitted;
+  const auto authorization = admit(*context);
+  if (!authorization) return not_let_in();
   constexpr std::string_view kData = "data: ";
   bool settled = false;
   const auto line = [&](std::string_view text) {
@@ -270,7 +273,8 @@ grpc::Status Service::WatchDocument(grpc::ServerContext* context, const v1::Docu
         frontend_.read_lines({"GET",
                               "/api/documents/" + http::url_encode(request->document()) + "/events",
                               {},
-                              "text/event-stream"},
+                              "text/event-stream",
+                              *authorization},
                              line, [context] { return context->IsCancelled(); });
     if (settled) return grpc::Status::OK;
     Error error{ErrorCode::kNotFound, "The document was deleted."};

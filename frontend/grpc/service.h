@@ -4,17 +4,19 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "answermill.grpc.pb.h"
 #include "frontend/grpc/frontend_client.h"
+#include "frontend/grpc/gate.h"
 
 namespace answermill::grpc_bridge {
 
 class Service final : public v1::Answermill::Service {
  public:
-  // With a token every call must present it ("authorization: Bearer TOKEN"). `frontend` must outlive this.
-  Service(FrontendClient& frontend, std::string token, std::uint64_t upload_limit);
+  // Both must outlive this.
+  Service(FrontendClient& frontend, const Gate& gate, std::uint64_t upload_limit);
 
   grpc::Status Ask(grpc::ServerContext* context, const v1::AskRequest* request,
                    grpc::ServerWriter<v1::AnswerEvent>* writer) override;
@@ -35,18 +37,20 @@ class Service final : public v1::Answermill::Service {
   using Write = std::function<bool(const v1::AnswerEvent&)>;
   // Where an answer stands that is being read.
   struct Answer {
+    std::string authorization;
     std::string stream;  // empty: it has to be asked first
     std::string conversation;
     std::uint64_t seq = 0;
     bool ended = false;
   };
 
-  grpc::Status admit(const grpc::ServerContext& context) const;
+  // What to show the frontend in the caller's name; nullopt: he is not let in.
+  std::optional<std::string> admit(const grpc::ServerContext& context) const;
   Status follow(const grpc::ServerContext& context, const v1::AskRequest* question, Answer& answer,
                 const Write& write);
 
   FrontendClient& frontend_;
-  std::string token_;
+  const Gate& gate_;
   std::uint64_t upload_limit_;
 };
 

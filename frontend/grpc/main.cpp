@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "frontend/grpc/frontend_client.h"
+#include "frontend/grpc/gate.h"
 #include "frontend/grpc/service.h"
 #include "shared/bus/notify.h"
 #include "shared/config/config.h"
@@ -28,6 +29,8 @@ struct GrpcConfig {
   std::string frontend = "http://localhost:8000";
   std::string access_token;
   std::string access_token_file;
+  std::string data;
+  std::string tokens_file;
   std::string tls_cert;
   std::string tls_key;
   std::int64_t upload_limit = 2LL * 1024 * 1024 * 1024;
@@ -42,9 +45,13 @@ config::Table table_of(GrpcConfig& values) {
             "where to listen; port 0 picks one")
       .text("frontend", &values.frontend, {"ANSWERMILL_URL"}, "URL", "a frontend's address")
       .secret("access-token", &values.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
-              "asked of every caller, and shown to the frontend; required beyond loopback")
+              "asked of every caller who has none of the tokens file; beyond loopback one is required")
       .text("access-token-file", &values.access_token_file, {"ANSWERMILL_ACCESS_TOKEN_FILE"}, "FILE",
             "file that holds the access token")
+      .text("data", &values.data, {"ANSWERMILL_DATA_DIR"}, "DIR",
+            "data folder of the frontend, for its tokens")
+      .text("tokens-file", &values.tokens_file, {"ANSWERMILL_TOKENS_FILE"}, "FILE",
+            "access tokens, see answermill tokens; callers' own go on to the frontend (default DATA/tokens)")
       .text("tls-cert", &values.tls_cert, {"ANSWERMILL_TLS_CERT"}, "FILE",
             "certificate chain (PEM): callers are spoken to in TLS")
       .text("tls-key", &values.tls_key, {"ANSWERMILL_TLS_KEY"}, "FILE", "its private key (PEM)")
@@ -78,11 +85,14 @@ Status read_token(GrpcConfig& values) {
                    "--access-token-file: " + values.access_token_file + " cannot be read, or is empty."};
     }
   }
-  if (values.access_token.empty() && !is_loopback(values.listen)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "listening on " + values.listen + " reaches beyond this machine and needs an access token"};
-  }
   return {};
+}
+
+Status check_gate(grpc_bridge::Gate& gate, const GrpcConfig& values) {
+  if (auto read = gate.refresh(); !read) return read;
+  if (gate.has_tokens() || is_loopback(values.listen)) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               "listening on " + values.listen + " reaches beyond this machine and needs an access token"};
 }
 
 Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const GrpcConfig& values) {
@@ -111,6 +121,12 @@ int main(int argc, char** argv) {
   if (const auto token = read_token(values); !token) {
     return std::fprintf(stderr, "%s\n", token.error().message.c_str()), 2;
   }
+  if (values.tokens_file.empty() && !values.data.empty())
+    values.tokens_file = access::token_list_path(values.data);
+  grpc_bridge::Gate gate(values.access_token, values.tokens_file);
+  if (const auto checked = check_gate(gate, values); !checked) {
+    return std::fprintf(stderr, "%s\n", checked.error().message.c_str()), 2;
+  }
   const auto secured = credentials(values);
   if (!secured) return std::fprintf(stderr, "%s\n", secured.error().message.c_str()), 2;
   log::init("grpc", values.log_level);
@@ -121,9 +137,8 @@ int main(int argc, char** argv) {
   sigaddset(&stop, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
 
-  grpc_bridge::FrontendClient frontend(values.frontend, values.access_token);
-  grpc_bridge::Service service(frontend, values.access_token,
-                               static_cast<std::uint64_t>(values.upload_limit));
+  grpc_bridge::FrontendClient frontend(values.frontend);
+  grpc_bridge::Service service(frontend, gate, static_cast<std::uint64_t>(values.upload_limit));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -137,7 +152,12 @@ int main(int argc, char** argv) {
   log::info("port={} listening", port);
   bus::notify_ready();
   const timespec beat{1, 0};
-  while (sigtimedwait(&stop, nullptr, &beat) < 0) bus::notify_watchdog();
+  while (sigtimedwait(&stop, nullptr, &beat) < 0) {
+    bus::notify_watchdog();
+    if (const auto read = gate.refresh(); !read) {
+      log::error("event=tokens_unreadable {}; those read last stay in force", read.error().message);
+    }
+  }
   bus::notify_stopping();
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(3));
   return 0;

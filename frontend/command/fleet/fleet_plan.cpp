@@ -71,7 +71,7 @@ ChildSpec frontend(const FleetPlan& plan, int number) {
 ChildSpec grpc(const FleetPlan& plan) {
   Words words(plan.programs + "/answermill-grpc");
   words.flag_unless_empty("config", plan.config);
-  words.flag("listen", plan.grpc_listen).flag("frontend", plan.frontend_url);
+  words.flag("data", plan.data).flag("listen", plan.grpc_listen).flag("frontend", plan.frontend_url);
   words.flag_unless_empty("access-token-file", plan.token_file)
       .flag_unless_empty("tls-cert", plan.tls_cert)
       .flag_unless_empty("tls-key", plan.tls_key);

@@ -344,6 +344,7 @@ void HttpProtocol::on_tick(TimePoint now) {
       ++peer_.context().usage->refused.slow_requests;
       return refuse_head(408, "The request did not arrive in time.");
     case State::kBody:
+      if (exchange_.caller.revoked()) return refuse_body(401, "The access token was revoked.");
       if (upload_too_slow(now)) return refuse_body(408, "The upload is too slow.");
       if (sink_busy_ || waited <= limits().body_timeout) return;
       ++peer_.context().usage->refused.slow_requests;

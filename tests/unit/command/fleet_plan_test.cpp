@@ -52,6 +52,7 @@ TEST(FleetPlan, GrpcIsAClientOfAFrontend) {
   EXPECT_TRUE(has_pair(child, "--listen", "localhost:8001"));
   EXPECT_TRUE(has_pair(child, "--frontend", "http://127.0.0.1:8000"));
   EXPECT_TRUE(has_pair(child, "--access-token-file", "/data/access-token"));
+  EXPECT_TRUE(has_pair(child, "--data", "/data"));
 }
 
 TEST(FleetPlan, FrontendsGetTheCertificateAndWhichSocketsItIsFor) {

@@ -257,9 +257,17 @@ TEST(WsStream, TellsItsStatus) {
             std::string::npos);
 }
 
+Denial denial(ErrorCode code, const char* message, const char* scope, int retry_after_ms) {
+  Denial out;
+  out.error = {code, message};
+  if (scope != nullptr) out.scope = scope;
+  out.retry_after = std::chrono::milliseconds(retry_after_ms);
+  return out;
+}
+
 TEST(Denials, AreToldInEveryShape) {
-  const Denial limited{{ErrorCode::kRateLimited, "Wait."}, {}, std::chrono::milliseconds(1500)};
-  const Denial forbidden{{ErrorCode::kForbidden, "No."}, "write", {}};
+  const Denial limited = denial(ErrorCode::kRateLimited, "Wait.", nullptr, 1500);
+  const Denial forbidden = denial(ErrorCode::kForbidden, "No.", "write", 0);
   EXPECT_EQ(encode_denial(limited),
             R"({"error":{"code":"rate_limited","message":"Wait.","retryable":true,"retry_after":1.5}})");
   EXPECT_EQ(encode_denial(forbidden),

@@ -193,7 +193,7 @@ TEST_F(SessionAccess, AnUploadThatTricklesIsEnded) {
   world_.services->facts.upload_bytes_per_second = 10;
   const auto session = native();
   EXPECT_TRUE(
-      has(said(*session, R"({"type":"upload_begin","id":"u","name":"a.txt","size":10000})"), "upload_ready"));
+      has(said(*session, R"({"type":"upload_begin","id":"u","name":"a.txt","size":900})"), "upload_ready"));
   session->on_binary(std::string("\0\0\0\1", 4) + std::string(400, 'x'));
   world_.loop.advance(std::chrono::seconds(31));
   EXPECT_FALSE(has(socket_->sent.back(), "too slow"));

@@ -167,6 +167,9 @@ void serve_nginx(int pipe) {
     if (!up) usleep(10'000);
   }
   close(client);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder,
+                              ignored);  // it has read and opened all it needs; this child ends by SIGKILL
   if (up) report_port(pipe, port);
   if (!up) kill(server, SIGKILL);
   close(pipe);

@@ -101,9 +101,7 @@ class Loop : public Output {
     return !route.empty() && work_.send({route, frame}) != bus::SendStatus::kUnreachable;
   }
   void publish(std::string_view topic, std::string frame) override { events_.send({topic, frame}); }
-  void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override {
-    journal_.append(std::move(ops), ticket);
-  }
+  void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override { journal_.append(ops, ticket); }
   bool journal_healthy() const override { return journal_.healthy(); }
   void refused(bus::Refusal why, std::string_view detail) override { refusals_.note(why, detail, present()); }
   std::vector<messages::RefusalCount> refusals() const override {

@@ -193,7 +193,7 @@ class Core {
   std::uint64_t new_fence() { return (std::uint64_t{boot_} << 32U) | ++fence_counter_; }
 
   // intake.cpp
-  void on_submit(const messages::Submit& submit, TimePoint now);
+  void on_submit(messages::Submit submit, TimePoint now);
   struct Known {
     messages::StoredRequest stored;
     std::uint64_t ticket = 0;  // 0: durable
@@ -203,7 +203,8 @@ class Core {
   void claim(Stream& stream, const messages::Submit& submit);
   const Known& remember_request(const std::string& key, messages::StoredRequest request, std::uint64_t ticket,
                                 TimePoint now);
-  void on_repeated_submit(const messages::Submit& submit, const Known& known, TimePoint now);
+  void on_repeated_submit(const messages::Submit& submit, const std::string& digest, const Known& known,
+                          TimePoint now);
   void on_cancel(const messages::Cancel& cancel, TimePoint now);
   void acknowledge(const std::string& topic, const messages::SubmitAck& ack);
   std::optional<Error> refusal(const messages::Submit& submit) const;
@@ -314,7 +315,7 @@ class Core {
   std::set<std::string> held_;
   bool settled_ = false;  // the time is over in which workers tell what they still run
 
-  // Results that were taken: a repeated one is answered, not refused. fence → ticket; bounded by age.
+  // Results that were taken: a repeated one is answered, not refused. Bounded by age and number.
   struct Taken {
     std::uint64_t fence;
     std::uint64_t ticket;

@@ -169,7 +169,7 @@ void Core::dispatch_stage(const std::string& name, Stage& stage, TimePoint now) 
 
 void Core::lease(Job& job, Worker& worker, TimePoint now) {
   Lease lease;
-  const JobSpec& spec = job.stored.spec;
+  JobSpec& spec = job.stored.spec;
   job.state = JobState::kLeased;
   job.worker = worker.name;
   job.fence = new_fence();
@@ -183,15 +183,21 @@ void Core::lease(Job& job, Worker& worker, TimePoint now) {
   worker.held.insert(spec.id);
   if (!spec.routing_key.empty()) lease.owner_epoch = routes_[{spec.stage, spec.routing_key}].epoch;
   open_lease(job, lease);
-  lease.spec = spec;
+  const auto deadline_ms = spec.deadline_ms;
   if (job.deadline != TimePoint::max()) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(job.deadline - now).count();
-    lease.spec.deadline_ms = std::max<std::int64_t>(1, left);
+    spec.deadline_ms = std::max<std::int64_t>(1, left);
   }
   lease.attempt = job.stored.attempt;
   lease.fence = job.fence;
-  lease.attachment = job.stored.attachment;
-  if (!output_.send(worker.route, encode_frame(WorkKind::kLease, lease))) {
+  // Lent, not copied: a payload may have megabytes.
+  lease.spec = std::move(spec);
+  lease.attachment = std::move(job.stored.attachment);
+  std::string frame = encode_frame(WorkKind::kLease, lease);
+  spec = std::move(lease.spec);
+  spec.deadline_ms = deadline_ms;
+  job.stored.attachment = std::move(lease.attachment);
+  if (!output_.send(worker.route, std::move(frame))) {
     if (worker.peer.key.empty()) {
       lost_.emplace_back(worker.name, "unreachable");
     } else {

@@ -14,10 +14,11 @@ namespace {
 std::string request_key(const JobSpec& job) { return job.tenant + "\n" + job.request_id; }
 
 // What makes two submissions the same: everything but what was shown meanwhile and the time left.
-std::string digest_of(const Submit& submit) {
-  JobSpec job = submit.job;
-  job.deadline_ms = 0;
-  return sha256_hex(encode(job));
+std::string digest_of(JobSpec& job) {
+  const auto deadline_ms = std::exchange(job.deadline_ms, 0);
+  std::string digest = sha256_hex(encode(job));
+  job.deadline_ms = deadline_ms;
+  return digest;
 }
 
 }  // namespace
@@ -25,8 +26,8 @@ std::string digest_of(const Submit& submit) {
 void Core::on_submit_frame(std::string_view bytes, TimePoint now) {
   const auto frame = split_frame(bytes);
   if (frame && frame->kind == static_cast<std::uint8_t>(SubmitKind::kSubmit)) {
-    if (const auto submit = decode<Submit>(frame->body)) {
-      on_submit(*submit, now);
+    if (auto submit = decode<Submit>(frame->body)) {
+      on_submit(std::move(*submit), now);
       dispatch(now);
       return;
     }
@@ -88,21 +89,22 @@ bool Core::adopted_already(const Submit& submit) const {
   return stream != streams_.end() && !stream->second.has_spec;
 }
 
-void Core::on_submit(const Submit& submit, TimePoint now) {
+void Core::on_submit(Submit submit, TimePoint now) {
   SubmitAck ack{submit.job.request_id, {}, boot_, ErrorCode::kOk, {}, 0};
   const std::string key = request_key(submit.job);
+  std::string digest = digest_of(submit.job);
   if (const auto known = requests_.find(key); known != requests_.end()) {
-    on_repeated_submit(submit, known->second, now);
+    on_repeated_submit(submit, digest, known->second, now);
     return;
   }
   if (adopted_already(submit)) {
     // A worker brought this question back before its frontend did, and the journal never saw it.
-    StoredRequest request{streams_.at(submit.stream->id).owner, submit.stream->id, digest_of(submit)};
+    StoredRequest request{streams_.at(submit.stream->id).owner, submit.stream->id, digest};
     Transition transition;
     transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
     const Known& known = remember_request(key, std::move(request), ticket_ + 1, now);
     commit(std::move(transition), now);
-    on_repeated_submit(submit, known, now);
+    on_repeated_submit(submit, digest, known, now);
     return;
   }
   if (const auto error = refusal(submit)) {
@@ -116,41 +118,43 @@ void Core::on_submit(const Submit& submit, TimePoint now) {
   Transition transition;
   transition.strict = submit.job.durability == Durability::kStrict;
   Job job;
-  job.stored.spec = submit.job;
-  job.stored.spec.id = ack.job = new_job_id();
-  if (submit.job.deadline_ms > 0) job.deadline = now + std::chrono::milliseconds(submit.job.deadline_ms);
+  JobSpec& spec = job.stored.spec = std::move(submit.job);
+  spec.id = ack.job = new_job_id();
+  if (spec.deadline_ms > 0) job.deadline = now + std::chrono::milliseconds(spec.deadline_ms);
   if (submit.group) {
-    const auto& spec = *submit.group;
-    job.stored.spec.group = spec.id;
-    groups_.try_emplace(spec.id, Group{GroupLedger(spec, now), {}, {}, TimePoint::max()});
-    put_group(transition, groups_.at(spec.id));
-    dirty_groups_.insert(spec.id);
+    const auto& group = *submit.group;
+    spec.group = group.id;
+    groups_.try_emplace(group.id, Group{GroupLedger(group, now), {}, {}, TimePoint::max()});
+    put_group(transition, groups_.at(group.id));
+    dirty_groups_.insert(group.id);
   }
   if (submit.stream) {
-    job.stored.spec.stream = submit.stream->id;
-    Stream& stream = open_stream(*submit.stream, true, submit.job.tenant, transition);
+    spec.stream = submit.stream->id;
+    Stream& stream = open_stream(*submit.stream, true, spec.tenant, transition);
     if (submit.shown) {
       stream.log.merge(*submit.shown);
       stream.from_before = stream.claimed = true;
       job.recovered = true;  // somebody may still run it: wait for the workers to tell
     }
   }
-  StoredRequest request{ack.job, job.stored.spec.stream, digest_of(submit)};
+  StoredRequest request{ack.job, spec.stream, std::move(digest)};
   transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
   remember_request(key, std::move(request), ticket_ + 1, now);
   put_job(transition, job);
-  ack.queue_position = static_cast<std::uint32_t>(stage(submit.job.stage).ready.ahead(submit.job.priority));
+  ack.queue_position = static_cast<std::uint32_t>(stage(spec.stage).ready.ahead(spec.priority));
   add_job(std::move(job));
-  transition.effects.emplace_back([this, ack, topic = submit.reply_topic](TimePoint at) {
-    acknowledge(topic, ack);
-    make_ready(ack.job, at);
-  });
+  transition.effects.emplace_back(
+      [this, ack = std::move(ack), topic = std::move(submit.reply_topic)](TimePoint at) {
+        acknowledge(topic, ack);
+        make_ready(ack.job, at);
+      });
   commit(std::move(transition), now);
 }
 
-void Core::on_repeated_submit(const Submit& submit, const Known& known, TimePoint now) {
+void Core::on_repeated_submit(const Submit& submit, const std::string& digest, const Known& known,
+                              TimePoint now) {
   SubmitAck ack{submit.job.request_id, known.stored.job, boot_, ErrorCode::kOk, {}, 0};
-  if (known.stored.digest != digest_of(submit)) {
+  if (known.stored.digest != digest) {
     ack.code = ErrorCode::kConflict;
     ack.message = "this request id was used for something else within the last 24 hours";
     acknowledge(submit.reply_topic, ack);

@@ -10,7 +10,8 @@ using namespace messages;
 
 namespace {
 constexpr std::chrono::minutes kRememberTaken{10};
-}
+constexpr std::size_t kMostTaken = 1U << 18U;  // a worker repeats a result within seconds
+}  // namespace
 
 void Core::on_tick(TimePoint now) {
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
@@ -231,7 +232,12 @@ void Core::evict(TimePoint now) {
     requests_.erase(requests_order_.front().second);
     requests_order_.pop_front();
   }
-  while (!taken_order_.empty() && now - taken_order_.front().first > kRememberTaken) {
+  const auto unneeded = [&](const std::pair<TimePoint, std::string>& taken) {
+    if (now - taken.first > kRememberTaken) return true;
+    const auto found = taken_.find(taken.second);
+    return taken_order_.size() > kMostTaken && (found == taken_.end() || found->second.ticket <= durable_);
+  };
+  while (!taken_order_.empty() && unneeded(taken_order_.front())) {
     taken_.erase(taken_order_.front().second);
     taken_order_.pop_front();
   }

@@ -11,38 +11,41 @@ using namespace messages;
 
 void Core::job_done(Job& job, Outcome outcome, Worker& worker, TimePoint now) {
   Transition transition;
-  const JobSpec spec = job.stored.spec;
+  const std::string id = job.stored.spec.id;
+  const std::string stream_id = job.stored.spec.stream;
+  const std::string group_id = job.stored.spec.group;
   const std::uint64_t fence = job.fence;
   const bool records_stream = !job.stored.completes_stream.empty();
-  transition.strict = spec.durability == Durability::kStrict;
+  transition.strict = job.stored.spec.durability == Durability::kStrict;
 
-  const auto stream = records_stream ? streams_.end() : streams_.find(spec.stream);
+  const auto stream = records_stream ? streams_.end() : streams_.find(stream_id);
   if (stream != streams_.end()) apply_events(stream->second, fence, outcome.events);
-  if (const auto group = groups_.find(spec.group);
+  if (const auto group = groups_.find(group_id);
       group != groups_.end() && job.stored.completes_group.empty()) {
-    group->second.ledger.job_done(spec, outcome);
+    group->second.ledger.job_done(job.stored.spec, outcome);
     put_group(transition, group->second);
   }
-  const auto ready = add_followups(transition, job, outcome, now);
+  auto ready = add_followups(transition, job, outcome, now);
   job_completed_something(transition, job, now);
-  erase_row(transition, JournalTable::kJob, spec.id);
-  forget_job(spec.id);
-  if (stream != streams_.end() && stream->second.owner == spec.id) {
-    end_stream(transition, spec.stream, {Terminal::kDone, 0, {}, ErrorCode::kOk, {}, outcome.meta}, now);
+  ++stage(job.stored.spec.stage).status.done;
+  erase_row(transition, JournalTable::kJob, id);
+  forget_job(id);
+  if (stream != streams_.end() && stream->second.owner == id) {
+    end_stream(transition, stream_id, {Terminal::kDone, 0, {}, ErrorCode::kOk, {}, outcome.meta}, now);
   }
   for (const auto& group : outcome.cancel_groups) cancel_group(transition, group, now);
-  close_group_if_complete(transition, spec.group);
-  ++stage(spec.stage).status.done;
+  close_group_if_complete(transition, group_id);
 
-  taken_[spec.id] = {fence, ticket_ + 1};
-  taken_order_.emplace_back(now, spec.id);
-  transition.effects.emplace_back([this, name = worker.name, id = spec.id, fence, ready](TimePoint at) {
-    if (const auto found = workers_.find(name); found != workers_.end()) {
-      output_.send(found->second.route, encode_frame(WorkKind::kCommitted, Committed{id, fence, true}));
-    }
-    if (const auto taken = taken_.find(id); taken != taken_.end()) taken->second.ticket = 0;
-    for (const auto& next : ready) make_ready(next, at);
-  });
+  taken_[id] = {fence, ticket_ + 1};
+  taken_order_.emplace_back(now, id);
+  transition.effects.emplace_back(
+      [this, name = worker.name, id, fence, ready = std::move(ready)](TimePoint at) {
+        if (const auto found = workers_.find(name); found != workers_.end()) {
+          output_.send(found->second.route, encode_frame(WorkKind::kCommitted, Committed{id, fence, true}));
+        }
+        if (const auto taken = taken_.find(id); taken != taken_.end()) taken->second.ticket = 0;
+        for (const auto& next : ready) make_ready(next, at);
+      });
   commit(std::move(transition), now);
 }
 

@@ -1,5 +1,7 @@
 #include "broker/journal/journal.h"
 
+#include <pthread.h>
+
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -61,24 +63,28 @@ Journal::~Journal() {
   writer_.join();
 }
 
-void Journal::append(std::vector<JournalOp> ops, std::uint64_t ticket) {
+void Journal::append(const std::vector<JournalOp>& ops, std::uint64_t ticket) {
+  bool was_idle = false;
   {
     const std::lock_guard lock(mutex_);
-    std::move(ops.begin(), ops.end(), std::back_inserter(waiting_.ops));
+    for (const auto& op : ops) waiting_.ops.add(op);
     waiting_.ticket = ticket;
-    has_work_ = true;
+    was_idle = !std::exchange(has_work_, true);
   }
-  wake_.notify_one();
+  if (was_idle) wake_.notify_one();
 }
 
 void Journal::write_loop() {
+  ::pthread_setname_np(::pthread_self(), "journal");
+  Batch batch;
   while (true) {
-    Batch batch;
+    batch.ops.clear();
+    batch.ticket = 0;
     {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, kIdle, [this] { return has_work_ || stopping_; });
       if (!has_work_ && stopping_) return;
-      batch = std::exchange(waiting_, Batch{});
+      std::swap(batch, waiting_);
       has_work_ = false;
     }
     if (batch.ticket > 0) write(batch);

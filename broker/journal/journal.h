@@ -40,14 +40,14 @@ class Journal {
   // Starts the writer. `committed` gets the highest ticket that is durable.
   void start(std::function<void(std::uint64_t)> committed);
   // Tickets must grow. Requests older than 24 h are forgotten by the writer.
-  void append(std::vector<JournalOp> ops, std::uint64_t ticket);
+  void append(const std::vector<JournalOp>& ops, std::uint64_t ticket);
   bool healthy() const { return healthy_; }
 
  private:
   explicit Journal(std::unique_ptr<JournalFile> file) : file_(std::move(file)) {}
   struct Batch {
-    std::vector<JournalOp> ops;
-    std::uint64_t ticket = 0;
+    JournalBatch ops;
+    std::uint64_t ticket = 0;  // 0: nothing to write
   };
   void write_loop();
   void write(Batch& batch);

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_set>
 
 #include "broker/journal/schema.h"
 #include "broker/journal/wal_scan.h"
@@ -50,7 +49,7 @@ std::uint32_t journal_checksum(JournalTable table, std::int64_t id, std::int64_t
 struct JournalFile::Undo {
   struct Entry {
     JournalTable table;
-    std::string key;
+    std::string_view key;  // of the batch
     bool existed;
     RowRef before;
   };
@@ -68,9 +67,9 @@ struct JournalFile::Undo {
     for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
       auto& rows = tables[index_of(entry->table)].rows;
       if (entry->existed) {
-        rows[entry->key] = entry->before;
+        rows[std::string(entry->key)] = entry->before;
       } else {
-        rows.erase(entry->key);
+        rows.erase(std::string(entry->key));
       }
     }
     for (std::size_t i = 0; i < kJournalTables; ++i) {
@@ -210,20 +209,18 @@ Status JournalFile::move_aside(JournalTable which, const std::vector<std::int64_
   return transaction->commit();
 }
 
-Status JournalFile::write(const std::vector<JournalOp>& ops, std::int64_t now) {
+Status JournalFile::write(JournalBatch& batch, std::int64_t now) {
   // A group's row changes with each of its jobs, and a question's hop is often over before it is written.
-  std::unordered_set<std::string_view> seen[kJournalTables];
-  std::vector<bool> counts(ops.size());
-  for (std::size_t i = ops.size(); i-- > 0;)
-    counts[i] = seen[index_of(ops[i].table)].insert(ops[i].key).second;
-
+  const std::vector<bool>& counts = batch.find_last();
   Undo undo(tables_);
+  undo.entries.reserve(batch.size());
   const auto change = [&]() -> Status {
     auto transaction = store::Transaction::begin(database_);
     if (!transaction) return transaction.error();
-    for (std::size_t i = 0; i < ops.size(); ++i) {
+    for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!counts[i]) continue;
-      auto ran = ops[i].erase ? erase(ops[i].table, ops[i].key, undo) : put(ops[i].table, ops[i], now, undo);
+      const auto op = batch[i];
+      auto ran = op.erase ? erase(op, undo) : put(op, now, undo);
       if (!ran) return ran;
     }
     if (auto stored = store_ledgers(); !stored) return stored;
@@ -235,7 +232,8 @@ Status JournalFile::write(const std::vector<JournalOp>& ops, std::int64_t now) {
   return changed;
 }
 
-Status JournalFile::put(JournalTable which, const JournalOp& op, std::int64_t now, Undo& undo) {
+Status JournalFile::put(const JournalBatch::View& op, std::int64_t now, Undo& undo) {
+  const JournalTable which = op.table;
   Table& table = tables_[index_of(which)];
   std::int64_t id = table.next_id;
   if (which == JournalTable::kRequest) {
@@ -245,7 +243,7 @@ Status JournalFile::put(JournalTable which, const JournalOp& op, std::int64_t no
   const auto checksum_of = [&] { return journal_checksum(which, id, now, op.key, op.value); };
   std::uint32_t checksum = 0;
   if (which != JournalTable::kRequest) {
-    auto [row, is_new] = table.rows.try_emplace(op.key);
+    auto [row, is_new] = table.rows.try_emplace(std::string(op.key));
     undo.entries.push_back({which, op.key, !is_new, row->second});
     if (is_new) {
       ++table.next_id;
@@ -268,11 +266,11 @@ Status JournalFile::put(JournalTable which, const JournalOp& op, std::int64_t no
       .run();
 }
 
-Status JournalFile::erase(JournalTable which, const std::string& key, Undo& undo) {
-  Table& table = tables_[index_of(which)];
-  const auto row = table.rows.find(key);
+Status JournalFile::erase(const JournalBatch::View& op, Undo& undo) {
+  Table& table = tables_[index_of(op.table)];
+  const auto row = table.rows.find(std::string(op.key));
   if (row == table.rows.end()) return {};  // it never reached the disk
-  undo.entries.push_back({which, key, true, row->second});
+  undo.entries.push_back({op.table, op.key, true, row->second});
   table.ledger.remove(row->second.checksum);
   table.changed = true;
   const std::int64_t id = row->second.id;

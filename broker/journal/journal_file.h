@@ -15,23 +15,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/journal/journal_batch.h"
 #include "shared/base/result.h"
 #include "shared/base/unix_fd.h"
 #include "shared/store/sqlite.h"
 
 namespace answermill::broker {
-
-enum class JournalTable { kJob, kGroup, kStream, kRequest };
-inline constexpr std::size_t kJournalTables = 4;
-inline constexpr std::array<const char*, kJournalTables> kJournalTableNames = {"jobs", "groups", "streams",
-                                                                               "requests"};
-
-struct JournalOp {
-  JournalTable table = JournalTable::kJob;
-  bool erase = false;
-  std::string key;
-  std::string value;  // encoded record
-};
 
 struct JournalRow {
   JournalTable table = JournalTable::kJob;
@@ -68,7 +57,7 @@ class JournalFile {
   Status recover(const std::function<void(JournalRow)>& take, std::int64_t now);
 
   // One transaction; nothing of it is there after an error. Of several ops for one key the last one counts.
-  Status write(const std::vector<JournalOp>& ops, std::int64_t now);
+  Status write(JournalBatch& batch, std::int64_t now);
 
   // A small step of what must be done now and then: checkpoint, forget old requests, give space back.
   Status housekeep(std::int64_t now, bool idle);
@@ -95,8 +84,8 @@ class JournalFile {
   Status read_table(JournalTable which, const std::function<void(JournalRow)>& take, std::int64_t now,
                     std::vector<std::int64_t>& bad);
   Status move_aside(JournalTable which, const std::vector<std::int64_t>& ids, std::int64_t now);
-  Status put(JournalTable which, const JournalOp& op, std::int64_t now, Undo& undo);
-  Status erase(JournalTable which, const std::string& key, Undo& undo);
+  Status put(const JournalBatch::View& op, std::int64_t now, Undo& undo);
+  Status erase(const JournalBatch::View& op, Undo& undo);
   Status store_ledgers();
   Status forget_requests(std::int64_t now);
   Status give_space_back(std::int64_t now);

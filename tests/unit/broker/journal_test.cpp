@@ -2,7 +2,9 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <ctime>
+#include <random>
 
 #include "journal_fixture.h"
 
@@ -148,11 +150,11 @@ TEST_F(JournalTest, ForgetsRequestsAfterADayInSmallSteps) {
   ASSERT_TRUE(file);
   ASSERT_TRUE((*file)->recover([](const JournalRow&) {}, now));
   for (int i = 0; i < 3; ++i) {
-    std::vector<JournalOp> ops;
+    JournalBatch batch;
     for (int j = 0; j < 700; ++j) {
-      ops.push_back({JournalTable::kRequest, false, std::to_string(i * 700 + j), "r"});
+      batch.add({JournalTable::kRequest, false, std::to_string(i * 700 + j), "r"});
     }
-    ASSERT_TRUE((*file)->write(ops, now + i));
+    ASSERT_TRUE((*file)->write(batch, now + i));
   }
   const auto remembered = [&] {
     file->reset();
@@ -169,16 +171,42 @@ TEST_F(JournalTest, ForgetsRequestsAfterADayInSmallSteps) {
   EXPECT_EQ(remembered(), 700);
 }
 
+TEST(JournalBatch, KnowsWhichOpIsTheLastOfItsKey) {
+  for (const unsigned seed : {1U, 2U, 3U}) {
+    std::minstd_rand random(seed);
+    JournalBatch batch;
+    for (int round = 0; round < 3; ++round) {  // its memory is used again
+      batch.clear();
+      std::vector<JournalOp> ops;
+      for (std::size_t i = 0; i < 500; ++i) {
+        const auto table = static_cast<JournalTable>(random() % kJournalTables);
+        ops.push_back({table, random() % 2 == 0, std::to_string(random() % 60), std::to_string(i)});
+        batch.add(ops.back());
+      }
+      const auto& last = batch.find_last();
+      for (std::size_t i = 0; i < ops.size(); ++i) {
+        const bool later = std::any_of(
+            ops.begin() + static_cast<std::ptrdiff_t>(i) + 1, ops.end(),
+            [&](const JournalOp& op) { return op.table == ops[i].table && op.key == ops[i].key; });
+        ASSERT_EQ(last[i], !later) << "op " << i << " of seed " << seed;
+        ASSERT_EQ(batch[i].key, ops[i].key);
+        ASSERT_EQ(batch[i].value, ops[i].value);
+        ASSERT_EQ(batch[i].erase, ops[i].erase);
+      }
+    }
+  }
+}
+
 TEST_F(JournalTest, GivesSpaceBack) {
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   auto file = JournalFile::open(path());
   ASSERT_TRUE(file);
   ASSERT_TRUE((*file)->recover([](const JournalRow&) {}, now));
-  std::vector<JournalOp> puts;
-  std::vector<JournalOp> erases;
+  JournalBatch puts;
+  JournalBatch erases;
   for (int i = 0; i < 20; ++i) {
-    puts.push_back(put_job(std::to_string(i), std::string(1'000'000, 'x')));
-    erases.push_back(erase_job(std::to_string(i)));
+    puts.add(put_job(std::to_string(i), std::string(1'000'000, 'x')));
+    erases.add(erase_job(std::to_string(i)));
   }
   ASSERT_TRUE((*file)->write(puts, now));
   ASSERT_TRUE((*file)->housekeep(now, true));

@@ -1,10 +1,12 @@
 #include "shared/store/blob_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <system_error>
 
@@ -29,6 +31,25 @@ std::filesystem::path place_of(const std::filesystem::path& root, std::string_vi
   return root / hash.substr(0, 2) / hash.substr(2);
 }
 
+// How a file without a name is called: linkat() takes this one without privileges.
+// Source: open(2), O_TMPFILE
+std::string own_path(int file) { return "/proc/self/fd/" + std::to_string(file); }
+
+// Empty when it cannot be read.
+std::string file_hash(const std::filesystem::path& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return {};
+  Sha256 hash;
+  std::string buffer(1U << 18U, '\0');
+  while (true) {
+    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return {};
+    if (got == 0) return to_hex(hash.finish());
+    hash.update(std::string_view(buffer).substr(0, static_cast<std::size_t>(got)));
+  }
+}
+
 Status sync_folder(const std::filesystem::path& folder) {
   const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || ::fsync(fd.get()) != 0) return disk_error("cannot sync a blob folder");
@@ -41,7 +62,7 @@ BlobWriter::BlobWriter(UniqueFd file, std::filesystem::path temporary, std::file
     : file_(std::move(file)), temporary_(std::move(temporary)), root_(std::move(root)) {}
 
 BlobWriter::~BlobWriter() {
-  if (file_) ::unlink(temporary_.c_str());
+  if (file_ && !temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 Status BlobWriter::append(std::string_view bytes) {
@@ -67,21 +88,62 @@ Result<std::string> BlobWriter::finish() {
   } else if (errno != EEXIST) {
     return disk_error("cannot make a blob folder");
   }
-  if (::rename(temporary_.c_str(), place.c_str()) != 0) return disk_error("cannot place a blob");
+  if (auto placed = this->place(place, hash); !placed) return placed.error();
+  if (::fsync(file_.get()) != 0) return disk_error("cannot sync a blob");  // that it has a name now
   file_.reset();
   if (auto synced = sync_folder(place.parent_path()); !synced) return synced.error();
   return hash;
 }
 
-BlobStore::BlobStore(std::filesystem::path root) : root_(std::move(root)) {
+// A nameless file cannot replace another one. What is there already has the same bytes, unless the disk
+// changed them: then it gets a name for a moment, and replaces it.
+Status BlobWriter::place(const std::filesystem::path& at, const std::string& hash) {
+  if (temporary_.empty()) {
+    const std::string own = own_path(file_.get());
+    if (::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, at.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
+    if (errno != EEXIST) return disk_error("cannot place a blob");
+    if (file_hash(at) == hash) return {};
+    temporary_ = root_ / "incoming" / random_id(26);
+    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0 ||
+        ::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+      return disk_error("cannot place a blob");
+    }
+  }
+  if (::rename(temporary_.c_str(), at.c_str()) != 0) return disk_error("cannot place a blob");
+  return {};
+}
+
+BlobStore::BlobStore(std::filesystem::path root, Temporary temporary)
+    : root_(std::move(root)), temporary_(temporary) {
   std::filesystem::create_directories(root_ / "incoming");
   std::filesystem::permissions(root_, std::filesystem::perms::owner_all);
+  sweep();
+}
+
+// A named file that nobody holds locked lost its writer; a new one has a moment to be locked.
+void BlobStore::sweep() const {
+  constexpr std::chrono::minutes kYoung{1};
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(root_ / "incoming", ignored)) {
+    const UniqueFd file(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat info {};
+    if (!file || ::fstat(file.get(), &info) != 0) continue;
+    const auto changed = std::chrono::system_clock::from_time_t(info.st_mtime);
+    if (std::chrono::system_clock::now() - changed < kYoung) continue;
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+  }
 }
 
 Result<BlobWriter> BlobStore::create() {
+  if (temporary_ == Temporary::kNameless) {
+    UniqueFd file(::open((root_ / "incoming").c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+    if (file && ::access(own_path(file.get()).c_str(), F_OK) == 0)
+      return BlobWriter(std::move(file), {}, root_);
+    // EOPNOTSUPP, EISDIR, EINVAL: no nameless files here; or no /proc to name them by later.
+  }
   auto temporary = root_ / "incoming" / random_id(26);
   UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return disk_error("cannot start a blob");
+  if (!file || ::flock(file.get(), LOCK_EX | LOCK_NB) != 0) return disk_error("cannot start a blob");
   return BlobWriter(std::move(file), std::move(temporary), root_);
 }
 

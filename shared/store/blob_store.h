@@ -14,9 +14,11 @@
 
 namespace answermill::store {
 
-// Collects bytes in a temporary file. Destroyed before finish(): the file is removed.
+// Collects bytes in a file without a name, of which nothing stays if the process dies. Where the file system
+// has no such files it gets one under `incoming`, locked as long as its writer lives.
 class BlobWriter {
  public:
+  // `temporary`: the file's name, if it has one.
   BlobWriter(UniqueFd file, std::filesystem::path temporary, std::filesystem::path root);
   ~BlobWriter();
   BlobWriter(BlobWriter&&) noexcept = default;
@@ -26,10 +28,11 @@ class BlobWriter {
   Status append(std::string_view bytes);
   std::uint64_t size() const { return size_; }
 
-  // fsyncs, renames to the hash's place and returns the hash (hex). Blocks on the disk.
+  // fsyncs, puts the file in the hash's place and returns the hash (hex). Blocks on the disk.
   Result<std::string> finish();
 
  private:
+  Status place(const std::filesystem::path& at, const std::string& hash);
   UniqueFd file_;
   std::filesystem::path temporary_;
   std::filesystem::path root_;
@@ -39,8 +42,10 @@ class BlobWriter {
 
 class BlobStore {
  public:
-  // Makes the folder (0700) when it is missing.
-  explicit BlobStore(std::filesystem::path root);
+  enum class Temporary { kNameless, kNamed };
+
+  // Makes the folder (0700) when it is missing, and removes what dead writers left under `incoming`.
+  explicit BlobStore(std::filesystem::path root, Temporary temporary = Temporary::kNameless);
 
   Result<BlobWriter> create();
   // Read-only descriptor. Errors: kNotFound.
@@ -51,7 +56,10 @@ class BlobStore {
   Status remove(std::string_view hash);
 
  private:
+  void sweep() const;
+
   std::filesystem::path root_;
+  Temporary temporary_;
 };
 
 }  // namespace answermill::store

@@ -210,7 +210,8 @@ def main():
                 fleet.stop()
                 for left in fleet.leftovers():
                     report.find(Round(0), "left", left)
-                report.add("half blobs of killed uploads left", fleet.half_blobs())
+                if half := fleet.half_blobs():
+                    report.find(Round(0), "left", f"{half} half blobs of killed uploads")
                 check_bounds(fleet, report)
                 failed = not report.clean
             finally:

@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -112,6 +117,65 @@ TEST(Sqlite, StatementsOfOneTextDoNotMeet) {
   }
   EXPECT_EQ(survivor.integer(0), 7) << "a statement keeps its connection open";
 }
+
+// Both with a name while it is written and without one.
+class BlobStoreKinds : public testing::TestWithParam<store::BlobStore::Temporary> {};
+
+TEST_P(BlobStoreKinds, NothingStaysOfAWriterThatWasKilled) {
+  const Folder folder;
+  const pid_t writer = ::fork();
+  if (writer == 0) {
+    store::BlobStore blobs(folder.path(), GetParam());
+    auto half = blobs.create();
+    if (!half || !half->append(std::string(100'000, 'x'))) ::_exit(1);
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(writer, &status, 0), writer);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  const auto incoming = folder.path() / "incoming";
+  if (GetParam() == store::BlobStore::Temporary::kNamed) {
+    for (const auto& left : fs::directory_iterator(incoming))
+      fs::last_write_time(left.path(), fs::file_time_type::clock::now() - std::chrono::minutes(2));
+  } else {
+    EXPECT_TRUE(fs::is_empty(incoming));
+  }
+  store::BlobStore next(folder.path());
+  EXPECT_TRUE(fs::is_empty(incoming));
+}
+
+TEST_P(BlobStoreKinds, TheSweepLeavesWhatIsBeingWritten) {
+  const Folder folder;
+  store::BlobStore blobs(folder.path(), GetParam());
+  auto slow = blobs.create();
+  ASSERT_TRUE(slow);
+  ASSERT_TRUE(slow->append("a"));
+  for (const auto& file : fs::directory_iterator(folder.path() / "incoming"))
+    fs::last_write_time(file.path(), fs::file_time_type::clock::now() - std::chrono::minutes(2));
+  const store::BlobStore another(folder.path());
+  ASSERT_TRUE(slow->append("bc"));
+  EXPECT_EQ(*slow->finish(), sha256_hex("abc"));
+  EXPECT_EQ(*another.read(sha256_hex("abc")), "abc");
+  EXPECT_TRUE(fs::is_empty(folder.path() / "incoming"));
+}
+
+TEST_P(BlobStoreKinds, TheSameBytesAgainHealWhatTheDiskChanged) {
+  const Folder folder;
+  store::BlobStore blobs(folder.path(), GetParam());
+  const auto hash = blobs.put("abc");
+  ASSERT_TRUE(hash);
+  ASSERT_TRUE(blobs.put("abc"));
+  EXPECT_EQ(*blobs.read(*hash), "abc");
+  const auto place = folder.path() / hash->substr(0, 2) / hash->substr(2);
+  std::ofstream(place) << "abd";
+  ASSERT_EQ(*blobs.put("abc"), *hash);
+  EXPECT_EQ(*blobs.read(*hash), "abc");
+  EXPECT_TRUE(fs::is_empty(folder.path() / "incoming"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BlobStoreKinds,
+                         testing::Values(store::BlobStore::Temporary::kNameless,
+                                         store::BlobStore::Temporary::kNamed));
 
 TEST(Sqlite, RollsBackWhatWasNotCommitted) {
   const Folder folder;

@@ -51,6 +51,7 @@ class Loop : public Output {
     if (auto bound = events_.bind(options.events); !bound) return bound;
     if (auto bound = worker_events_.bind(options.worker_events); !bound) return bound;
     if (auto bound = query_.bind(options.query); !bound) return bound;
+    work_.set_patience(options.core.unanswered);
     if (auto bound = work_.bind(options.work); !bound) return bound;
     worker_events_.send({std::string_view("\x01", 1)});  // everything the workers publish
     return options.bus.empty() ? Status{} : open_gate(options);

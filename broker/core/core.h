@@ -38,6 +38,9 @@ struct CoreConfig {
   std::chrono::milliseconds beat{500};           // what workers are asked for
   std::chrono::milliseconds beat_missing{1900};  // silence after which a worker's jobs are freed
   std::chrono::milliseconds probe{200};          // how often the broker tries to reach each worker
+  // A worker of this host whose I/O thread does not answer for so long has its connection closed: a stopped
+  // process becomes unreachable before its silence counts, a hung loop does not.
+  std::chrono::milliseconds unanswered{1200};
   std::chrono::milliseconds hold{2000};  // after a start: wait for workers to tell what they still run
   std::chrono::milliseconds progress_every{50};  // at most one progress event per group in this time
   std::chrono::milliseconds retry_base{100};     // full-jitter backoff
@@ -235,7 +238,16 @@ class Core {
   void on_result(const std::string& route, messages::JobResult result, TimePoint now);
   void on_goodbye(const std::string& route, TimePoint now);
   Worker* worker_by_route(const std::string& route);
-  void lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now);
+  enum class Loss {
+    kLeft,         // it said goodbye, or its key was revoked
+    kSilent,       // stopped, cut off or dead: nobody can tell
+    kUnreachable,  // its process ended
+    kHung,         // its process lives and its loop does not turn
+  };
+  static std::string_view name_of(Loss loss);
+  Loss unreachable(const Worker& worker, TimePoint now) const;
+  void lose_worker(const std::string& name, Loss loss, TimePoint now);
+  std::set<std::string> in_work(const Worker& worker, Loss loss) const;
   void hand_on(const std::deque<std::string>& jobs, TimePoint now);
   void reassign_routes(const std::string& worker, TimePoint now);
   bool may_greet(const messages::Hello& hello, const bus::Peer& from) const;
@@ -328,7 +340,7 @@ class Core {
   std::deque<std::pair<std::uint64_t, std::vector<std::function<void(TimePoint)>>>> pending_;
 
   std::minstd_rand random_;
-  std::vector<std::pair<std::string, std::string>> lost_;  // workers found gone while sending
+  std::vector<std::string> lost_;  // workers found gone while sending
   TimePoint next_probe_{};
   TimePoint next_second_{};
   bool fleet_changed_ = true;

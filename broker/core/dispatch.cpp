@@ -139,9 +139,10 @@ void Core::take_away(Job& job, RevokeReason reason) {
 void Core::dispatch(TimePoint now) {
   for (auto& [name, stage] : stages_) dispatch_stage(name, stage, now);
   while (!lost_.empty()) {
-    const auto [name, why] = lost_.back();
+    const std::string name = std::move(lost_.back());
     lost_.pop_back();
-    lose_worker(name, true, why, now);
+    if (const auto worker = workers_.find(name); worker != workers_.end())
+      lose_worker(name, unreachable(worker->second, now), now);
   }
 }
 
@@ -199,7 +200,7 @@ void Core::lease(Job& job, Worker& worker, TimePoint now) {
   job.stored.attachment = std::move(lease.attachment);
   if (!output_.send(worker.route, std::move(frame))) {
     if (worker.peer.key.empty()) {
-      lost_.emplace_back(worker.name, "unreachable");
+      lost_.push_back(worker.name);
     } else {
       cut_off(worker, now);  // should it come back without this lease, the job goes out again
     }

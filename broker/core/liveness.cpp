@@ -79,22 +79,30 @@ void Core::end_lost_streams(TimePoint now) {
   }
 }
 
-// A peer that is gone shows as unreachable; one that is silent may be stopped or cut off.
+// A process that ended shows as unreachable at once, a stopped one only after `unanswered`. One that is still
+// reachable when its silence counts has an I/O thread that answers and a loop that does not turn. Over the
+// network a connection may be dead for seconds before that shows: there silence says nothing more.
+Core::Loss Core::unreachable(const Worker& worker, TimePoint now) const {
+  return now - worker.heard < config_.unanswered ? Loss::kUnreachable : Loss::kSilent;
+}
+
 void Core::check_workers(TimePoint now) {
   const std::string probe = encode_frame(WorkKind::kBeatReply, BeatReply{boot_, true, {}});
-  std::vector<std::pair<std::string, bool>> lost;
+  std::vector<std::pair<std::string, Loss>> lost;
   for (auto& [name, worker] : workers_) {
     if (!worker.away && !output_.send(worker.route, probe)) {
       if (worker.peer.key.empty()) {
-        lost.emplace_back(name, true);
+        lost.emplace_back(name, unreachable(worker, now));
       } else {
         cut_off(worker, now);
       }
     } else if (now - worker.heard > config_.beat_missing) {
-      lost.emplace_back(name, worker.away);
+      lost.emplace_back(name, worker.away               ? Loss::kUnreachable
+                              : worker.peer.key.empty() ? Loss::kHung
+                                                        : Loss::kSilent);
     }
   }
-  for (const auto& [name, gone] : lost) lose_worker(name, gone, gone ? "unreachable" : "silent", now);
+  for (const auto& [name, loss] : lost) lose_worker(name, loss, now);
 }
 
 void Core::expire_jobs(TimePoint now) {

@@ -51,7 +51,7 @@ void Core::on_peers_dropped(const std::set<std::string>& revoked, bus::RoleSet r
       cut_off(worker, now);
     }
   }
-  for (const auto& name : gone) lose_worker(name, false, "key revoked", now);
+  for (const auto& name : gone) lose_worker(name, Loss::kLeft, now);
   dispatch(now);
 }
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "broker/core/core.h"
@@ -273,11 +275,45 @@ void Core::on_result(const std::string& route, JobResult result, TimePoint now) 
 }
 
 void Core::on_goodbye(const std::string& route, TimePoint now) {
-  if (const Worker* worker = worker_by_route(route))
-    lose_worker(std::string(worker->name), false, "goodbye", now);
+  if (const Worker* worker = worker_by_route(route)) lose_worker(std::string(worker->name), Loss::kLeft, now);
 }
 
-void Core::lose_worker(const std::string& name, bool crashed, std::string_view why, TimePoint now) {
+std::string_view Core::name_of(Loss loss) {
+  switch (loss) {
+    case Loss::kLeft:
+      return "left";
+    case Loss::kSilent:
+      return "silent";
+    case Loss::kUnreachable:
+      return "unreachable";
+    case Loss::kHung:
+      return "hung";
+  }
+  return {};
+}
+
+// The jobs that may have taken their worker down. A loop hangs in what came last, so of leases that followed
+// the last word from it the oldest is the one; else, and when the process died, those that its beats named as
+// started, and the oldest lease, which certainly was.
+std::set<std::string> Core::in_work(const Worker& worker, Loss loss) const {
+  const Job* oldest = nullptr;
+  const Job* newcomer = nullptr;
+  std::set<std::string> started;
+  for (const auto& id : worker.held) {
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end() || found->second.worker != worker.name) continue;
+    const Job& job = found->second;
+    if (oldest == nullptr || job.fence < oldest->fence) oldest = &job;
+    const bool is_new = !job.started && job.leased_at >= worker.heard;
+    if (is_new && (newcomer == nullptr || job.fence < newcomer->fence)) newcomer = &job;
+    if (job.started) started.insert(id);
+  }
+  if (loss == Loss::kHung && newcomer != nullptr) return {newcomer->stored.spec.id};
+  if (oldest != nullptr) started.insert(oldest->stored.spec.id);
+  return started;
+}
+
+void Core::lose_worker(const std::string& name, Loss loss, TimePoint now) {
   const auto found = workers_.find(name);
   if (found == workers_.end()) return;
   Worker lost = std::move(found->second);
@@ -285,26 +321,26 @@ void Core::lose_worker(const std::string& name, bool crashed, std::string_view w
   if (const auto at = by_route_.find(lost.route); at != by_route_.end() && at->second == name)
     by_route_.erase(at);
   fleet_changed_ = true;
-  log::info("event=worker_lost worker={} stage={} why={} held={}", name, lost.hello.stage, why,
+  log::info("event=worker_lost worker={} stage={} why={} held={}", name, lost.hello.stage, name_of(loss),
             lost.held.size());
-  // The oldest lease was certainly being worked on; of younger ones the beats tell.
-  std::string oldest;
-  for (const auto& id : lost.held) {
-    const auto job = jobs_.find(id);
-    if (job != jobs_.end() && (oldest.empty() || job->second.fence < jobs_.at(oldest).fence)) oldest = id;
+  lost.route.clear();  // nobody is told of its jobs: should it come back, its hello names them
+  const bool charges = loss == Loss::kUnreachable || loss == Loss::kHung;
+  const auto charged = charges ? in_work(lost, loss) : std::set<std::string>{};
+  Outcome crash;
+  crash.status = OutcomeStatus::kFailed;
+  crash.code = loss == Loss::kHung ? ErrorCode::kTimeout : ErrorCode::kCrashed;
+  crash.retryable = crash.crashed = true;
+  if (loss == Loss::kHung) {
+    const auto silent = std::chrono::duration<double>(now - lost.heard).count();
+    crash.message = fmt::format("its work made no progress for {:.0f} s and hung its worker", silent);
   }
   for (const auto& id : lost.held) {
     const auto entry = jobs_.find(id);
     if (entry == jobs_.end() || entry->second.worker != name) continue;
-    Job& job = entry->second;
-    if (crashed && (job.started || id == oldest)) {
-      Outcome outcome;
-      outcome.status = OutcomeStatus::kFailed;
-      outcome.code = ErrorCode::kCrashed;
-      outcome.retryable = outcome.crashed = true;
-      job_failed(job, outcome, lost, now);
+    if (charged.count(id) != 0) {
+      job_failed(entry->second, crash, lost, now);
     } else {
-      job.state = JobState::kUncommitted;
+      entry->second.state = JobState::kUncommitted;
       make_ready(id, now, true);
     }
   }

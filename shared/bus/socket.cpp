@@ -107,6 +107,13 @@ Status Socket::connect(const std::string& endpoint) {
 
 void Socket::set_send_queue(int messages) { set_int(handle_, ZMQ_SNDHWM, messages); }
 
+void Socket::set_patience(std::chrono::milliseconds patience) {
+  constexpr int kAsksWithin = 3;
+  const auto most = static_cast<int>(patience.count());
+  set_int(handle_, ZMQ_HEARTBEAT_IVL, most / kAsksWithin);
+  set_int(handle_, ZMQ_HEARTBEAT_TIMEOUT, most);
+}
+
 void Socket::set_network_options() {
   set_int(handle_, ZMQ_IPV6, 1);
   set_int(handle_, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);

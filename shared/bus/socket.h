@@ -65,6 +65,8 @@ class Socket {
 
   // Before bind() or connect(): messages that may wait for each peer (10,000 unless set).
   void set_send_queue(int messages);
+  // The same: closes connections whose other end's I/O thread, which no busy loop can stop, does not answer.
+  void set_patience(std::chrono::milliseconds patience);
 
   // Over the network, encrypted by CURVE. A socket may have host and network endpoints side by side; each
   // secure one has a ZAP domain of its own, which ZeroMQ keeps for what is bound later: bind within the host

@@ -41,7 +41,9 @@ void World::run() {
   for (int step = 0; step < steps_ && failure_.empty(); ++step) chaos_step();
   calm_ = true;
   note("calm");
-  for (auto& [name, worker] : workers_) worker.stopped = false;
+  for (auto& [name, worker] : workers_) {
+    if (worker.stopped) go_on(worker);
+  }
   for (int step = 0; step < kCalmSteps && failure_.empty(); ++step) {
     if (drained()) {
       for (auto& [id, request] : requests_) check_end(request, id);
@@ -89,6 +91,7 @@ void World::calm_step() {
     const auto worker = workers_.find(name);
     if (worker == workers_.end()) continue;
     turn(worker->second);
+    if (worker->second.stopped) continue;
     beat(worker->second);
     deliver(worker->second, SIZE_MAX);
   }
@@ -99,6 +102,7 @@ void World::calm_step() {
 
 void World::pass(milliseconds time) {
   now_ += time;
+  for (auto& [name, worker] : workers_) live(worker);
   core_->on_tick(now_);
   // Frontends hear of a new boot every second.
   for (auto& [id, request] : requests_) {

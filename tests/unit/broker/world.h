@@ -35,8 +35,9 @@ enum Fault : unsigned {
   kReconnect = 1U << 10U,
   kDrain = 1U << 11U,
   kLostLease = 1U << 12U,
+  kHang = 1U << 13U,
 };
-inline constexpr unsigned kEveryFault = (1U << 13U) - 1;
+inline constexpr unsigned kEveryFault = (1U << 14U) - 1;
 
 class World : public FakeSurroundings {
  public:
@@ -86,7 +87,10 @@ class World : public FakeSurroundings {
     std::uint32_t slots = 1;
     std::uint64_t boot = 0;
     int hellos = 0;
-    bool stopped = false;
+    bool stopped = false;  // its loop does not turn
+    bool hung = false;     // in some work, while its I/O thread answers
+    TimePoint since{};     // when it stopped
+    TimePoint said_at{};
     bool draining = false;
     std::map<std::string, Work> held;
     std::deque<std::string> outbox;  // frames on their way to the broker
@@ -124,6 +128,9 @@ class World : public FakeSurroundings {
   void beat(SimWorker& worker);
   void deliver(SimWorker& worker, std::size_t count);
   void disturb(SimWorker& worker);
+  void stop(SimWorker& worker, bool hung);
+  void go_on(SimWorker& worker);
+  void live(SimWorker& worker);
   void remove(const std::string& name);
   SimWorker* any_worker();
 
@@ -165,6 +172,7 @@ class World : public FakeSurroundings {
   int born_ = 0;
   std::map<std::string, Request> requests_;
   std::set<std::string> poisoned_;
+  std::set<std::string> hangs_;  // parts whose extraction hangs its worker's loop, always
   std::deque<messages::StreamBatch> on_the_way_;
   messages::FleetStatus fleet_;
   std::vector<std::string> story_;

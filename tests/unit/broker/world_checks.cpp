@@ -68,8 +68,13 @@ void World::check_parts(const Request& request, const std::string& id) {
     if (!failed.emplace(failure.payload, failure.message).second) fail("failed twice: " + failure.payload);
     if (poisoned_.count(failure.payload) != 0 && failure.code == ErrorCode::kCrashed &&
         failure.message.find("signal 11 in " + failure.payload) == std::string::npos &&
+        failure.message.find("made no progress") == std::string::npos &&
         failure.message.find("worker that had it died") == std::string::npos)
       fail("the cause is lost: " + failure.message);
+  }
+  for (const auto& [path, message] : failed) {
+    if (hangs_.empty() && message.find("no progress") != std::string::npos)
+      fail("a stopped worker was taken for a hung one: " + path);
   }
   if (failed.count(id) != 0) {
     if (!counted.empty()) fail("parts of a plan that failed");

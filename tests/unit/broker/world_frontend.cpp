@@ -62,6 +62,10 @@ void World::new_request() {
     poisoned_.insert(request.kind == Kind::kIngest && chance(70) ? id + ".0" : id);
     note("poison in " + id);
   }
+  if (request.kind == Kind::kIngest && may(kHang, 100)) {
+    hangs_.insert(id + ".0");
+    note(id + ".0 hangs its worker");
+  }
   give(requests_[id] = std::move(request));
 }
 

@@ -48,11 +48,42 @@ void World::turn(SimWorker& worker) {
   if (worker.stopped) return;
   read(worker);
   work(worker);
+  if (worker.stopped) return;
   if (chance(40)) beat(worker);
   deliver(worker, 1 + random_() % 4);
 }
 
+void World::stop(SimWorker& worker, bool hung) {
+  note((hung ? "hang " : "stop ") + worker.name);
+  worker.stopped = true;
+  worker.hung = hung;
+  worker.since = now_;
+}
+
+void World::go_on(SimWorker& worker) {
+  worker.stopped = worker.hung = false;
+  if (gone.count(worker.route) == 0) return;
+  sent.erase(worker.route);
+  worker.route += "'";
+}
+
+// A process that is not stopped beats, and one whose I/O thread is stopped as well loses its connection.
+void World::live(SimWorker& worker) {
+  constexpr std::chrono::seconds kHangs{3};
+  constexpr std::chrono::milliseconds kBeat{500};
+  if (!worker.stopped) {
+    if (now_ - worker.said_at < kBeat) return;
+    beat(worker);
+    deliver(worker, SIZE_MAX);
+  } else if (worker.hung) {
+    if (now_ - worker.since > kHangs) go_on(worker);
+  } else if (now_ - worker.since > config_.unanswered) {
+    gone.insert(worker.route);
+  }
+}
+
 void World::deliver(SimWorker& worker, std::size_t count) {
+  worker.said_at = now_;
   const std::string route = worker.route;
   while (count-- > 0 && !worker.outbox.empty()) {
     const std::string frame = std::move(worker.outbox.front());
@@ -161,6 +192,12 @@ void World::work(SimWorker& worker) {
     }
     work.started = true;
     ++work.activity;
+    if (work.lease.spec.op == "pages" && hangs_.count(work.lease.spec.payload) != 0) {
+      if (chance(50)) beat(worker);
+      deliver(worker, SIZE_MAX);
+      stop(worker, true);
+      return;
+    }
     if (work.lease.spec.stage == "generate" && !work.lease.spec.stream.empty()) emit(work);
     if (calm_ || chance(50)) finish(worker, work, outcome_of(work));
   }
@@ -275,15 +312,14 @@ void World::beat(SimWorker& worker) {
 void World::disturb(SimWorker& worker) {
   const std::string name = worker.name;
   if (worker.stopped) {
-    if (chance(20)) worker.stopped = false;
+    if (!worker.hung && chance(20)) go_on(worker);
   } else if (may(kKill, 20)) {
     note("kill " + name);
     gone.insert(worker.route);
     if (chance(50)) deliver(worker, random_() % 3);  // its last words
     remove(name);
   } else if (may(kStop, 15)) {
-    note("stop " + name);
-    worker.stopped = true;
+    stop(worker, false);
   } else if (may(kReconnect, 10)) {
     note("reconnect " + name);
     gone.insert(worker.route);

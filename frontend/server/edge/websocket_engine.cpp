@@ -26,7 +26,7 @@ struct EngineConfig : public websocketpp::config::core {
   using elog_type = websocketpp::log::stub;
   using rng_type = base::rng_type;
   // NOLINTNEXTLINE(readability-identifier-naming): websocketpp looks it up by this name
-  static constexpr std::size_t connection_read_buffer_size = 1024;  // a part of every idle connection
+  static constexpr std::size_t connection_read_buffer_size = 768;  // a part of every idle connection
 
   // NOLINTNEXTLINE(readability-identifier-naming): likewise
   struct transport_config : public base::transport_config {

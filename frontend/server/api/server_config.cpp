@@ -1,6 +1,8 @@
 #include "frontend/server/api/server_config.h"
 
 #include <charconv>
+#include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -44,6 +46,10 @@ config::Table server_table(ServerConfig& config) {
       .text("tls-cert", &config.tls_cert, {"ANSWERMILL_TLS_CERT"}, "FILE",
             "certificate for https, PEM with its chain; read again on SIGHUP")
       .text("tls-key", &config.tls_key, {"ANSWERMILL_TLS_KEY"}, "FILE", "its key, closed to other users")
+      .flag("websocket-compression", &config.websocket_compression, {"ANSWERMILL_WEBSOCKET_COMPRESSION"},
+            "compress WebSocket messages for clients that offer it (permessage-deflate)")
+      .number("drain-seconds", &config.drain_seconds, 0, 600, {"ANSWERMILL_DRAIN_SECONDS"}, "S",
+              "when it stops, WebSockets and streams are ended one by one within this time")
       .flag("reuse-port", &config.reuse_port, {"ANSWERMILL_REUSE_PORT"},
             "share the port with other frontends")
       .text("data", &config.data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of the catalog and the blobs")
@@ -126,6 +132,8 @@ Result<EdgeConfig> edge_config(ServerConfig& config) {
   if (edge.listen.empty() && edge.listen_fds.empty() && edge.tls_listen_fds.empty())
     edge.listen.emplace_back(kDefaultListen);
   edge.reuse_port = config.reuse_port;
+  edge.websocket_compression = config.websocket_compression;
+  edge.limits.drain_window = std::chrono::milliseconds(std::llround(config.drain_seconds * 1000));
   edge.allowed_hosts = config.allowed_hosts;
   edge.allowed_origins = config.allowed_origins;
   edge.cors_origins = config.cors_origins;

@@ -20,6 +20,8 @@ struct ServerConfig {
   std::string tls_cert;
   std::string tls_key;
   bool reuse_port = false;
+  bool websocket_compression = false;
+  double drain_seconds = 2;
   std::string data = "./answermill-data";
   BusEndpoints endpoints;
   std::string web_root;

@@ -25,6 +25,8 @@ class DocumentEvents final : public DocumentWatcher, public std::enable_shared_f
     });
     context_.documents.watch(*this);
     keep_alive();
+    const auto now = static_cast<double>(context_.services.loop.unix_ms());
+    body_->write(sse::retry(id_, now) + "\n");
     on_document(document);
     reread();  // what changed between the caller's read and watch()
   }

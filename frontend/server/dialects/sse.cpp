@@ -1,5 +1,7 @@
 #include "frontend/server/dialects/sse.h"
 
+#include <functional>
+
 #include "frontend/server/dialects/json_objects.h"
 #include "shared/base/sha256.h"
 
@@ -21,8 +23,8 @@ class SseWire final : public AnswerWire {
   std::string_view content_type() const override { return kType; }
   std::uint64_t after_seq() const override { return place_.after_seq; }
   bool needs_answer() const override { return false; }
-  std::string started(const AnswerView& answer, double) override {
-    return place_.resumed ? std::string() : sse::started(answer);
+  std::string started(const AnswerView& answer, double now) override {
+    return retry(answer.stream, now) + (place_.resumed ? std::string("\n") : sse::started(answer));
   }
   std::string event(const AnswerView&, const messages::StreamEvent& event, double) override {
     return belongs(event.kind, shape_) ? stream_event(event) : std::string();
@@ -36,6 +38,13 @@ class SseWire final : public AnswerWire {
 };
 
 }  // namespace
+
+std::string retry(std::string_view id, double now) {
+  constexpr std::size_t kShortestMs = 1000;
+  constexpr std::size_t kSpreadMs = 2000;
+  const std::size_t chance = std::hash<double>{}(now) ^ std::hash<std::string_view>{}(id);
+  return "retry: " + std::to_string(kShortestMs + chance % kSpreadMs) + "\n";
+}
 
 std::string started(const AnswerView& answer) {
   return event_text("0", "started",

@@ -16,6 +16,8 @@ inline constexpr char kType[] = "text/event-stream";
 inline constexpr char kKeepAlive[] = ": keep-alive\n\n";
 
 std::string started(const AnswerView& answer);
+// How long a browser's EventSource waits before it comes back: 1 to 3 s, for each listener another time.
+std::string retry(std::string_view id, double now);
 // Empty for events that have no place on this wire.
 std::string stream_event(const messages::StreamEvent& event);
 std::string document(const DocumentView& document);

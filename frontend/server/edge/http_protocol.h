@@ -28,6 +28,7 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   void on_written() override;
   void on_tick(TimePoint now) override;
   void on_stop() override;
+  bool lasting() const override { return exchange_.answer == AnswerState::kStreaming; }
   void on_gone() override;
   void on_plaintext() override;
 

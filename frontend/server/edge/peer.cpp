@@ -218,6 +218,11 @@ void Peer::tick() {
   if (now > handshake_by_ && !transport_->established()) return abort();
   if (!queue_.empty() && now - last_progress_ > context_->config.limits.stall_timeout) return abort();
   if (queue_.empty() && now - last_progress_ > context_->tick) queue_.clear();
+  if (now >= stop_at_) {
+    stop_at_ = TimePoint::max();
+    stop();
+  }
+  if (closed_) return;
   if (!finishing_) return protocol_->on_tick(now);
   if (shut_ && (now > finish_by_ || now - last_read_ > finish_idle_)) abort();
 }

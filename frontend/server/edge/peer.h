@@ -37,6 +37,7 @@ class PeerProtocol {
   virtual void on_written() = 0;                      // the kernel has taken everything that was queued
   virtual void on_tick(TimePoint now) = 0;            // every EdgeContext::tick
   virtual void on_stop() = 0;                         // the server is going away: finish soon
+  virtual bool lasting() const = 0;                   // nothing will end it soon by itself
   virtual void on_gone() = 0;                         // the connection is over; the last call
   // On a TLS port a peer began without TLS. What is written now goes out as it is.
   virtual void on_plaintext() {}
@@ -64,6 +65,7 @@ struct EdgeContext {
   RouteTable routes;
   StaticFiles files;
   WebSocketEngines engines;
+  MessageDeflater deflater;               // of what WebSockets send, for all of them
   std::shared_ptr<const TlsContext> tls;  // for connections to come; null without a TLS listener
   std::vector<char> read_buffer = std::vector<char>(64 * 1024);  // one read at a time on one thread: shared
   std::unordered_map<Peer*, std::shared_ptr<Peer>> peers;
@@ -111,6 +113,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   void tick();
   void stop();
+  // Later, at one of the coming ticks.
+  void stop_at(TimePoint time) { stop_at_ = time; }
+  bool lasting() const { return !closed_ && !finishing_ && protocol_->lasting(); }
   void flush();
 
   bool open() const { return !closed_; }
@@ -147,6 +152,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool input_ended_ = false;  // the peer's direction has ended
   bool closed_ = false;
   TimePoint handshake_by_;
+  TimePoint stop_at_ = TimePoint::max();
   TimePoint last_progress_;  // of writing
   TimePoint last_read_;      // while finishing
   TimePoint finish_by_;      // counted from the end of our direction

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <random>
 #include <utility>
 
 #include "frontend/server/edge/acceptor.h"
@@ -15,6 +16,9 @@
 
 namespace answermill::frontend {
 namespace {
+
+constexpr std::chrono::milliseconds kDrainEach{2};
+constexpr std::chrono::milliseconds kDrainTick{10};
 
 // Often enough for the shortest timeout, rarely enough to cost nothing.
 std::chrono::milliseconds tick_for(const EdgeLimits& limits) {
@@ -50,6 +54,7 @@ struct EdgeServer::Impl : public std::enable_shared_from_this<EdgeServer::Impl> 
   std::shared_ptr<EdgeContext> context;
   std::vector<std::shared_ptr<Acceptor>> acceptors;
   boost::asio::steady_timer timer;
+  std::minstd_rand random{std::random_device{}()};
   std::function<void()> stopped;  // runs when the last connection has gone
   TimePoint stop_by = TimePoint::max();
   bool ended = false;
@@ -194,7 +199,20 @@ void EdgeServer::stop(std::function<void()> done) {
   for (const auto& acceptor : impl_->acceptors) acceptor->stop();
   std::vector<std::shared_ptr<Peer>> peers;
   for (const auto& [raw, peer] : context.peers) peers.push_back(peer);
-  for (const auto& peer : peers) peer->stop();
+  const auto lasting =
+      std::count_if(peers.begin(), peers.end(), [](const auto& peer) { return peer->lasting(); });
+  const auto window = std::min(context.config.limits.drain_window, lasting * kDrainEach);
+  impl_->stop_by += window;
+  std::uniform_int_distribution<std::int64_t> some(0, window.count());
+  for (const auto& peer : peers) {
+    if (peer->lasting()) {
+      peer->stop_at(context.now + std::chrono::milliseconds(some(impl_->random)));
+    } else {
+      peer->stop();
+    }
+  }
+  context.tick = std::min(context.tick, kDrainTick);
+  impl_->schedule_tick();
   context.on_peer_gone = [weak = impl_->weak_from_this()] {
     if (const auto self = weak.lock()) self->check_stopped();
   };

@@ -38,7 +38,10 @@ struct EdgeLimits {
   std::chrono::milliseconds close_timeout{5'000};         // for the peer's half of a closing handshake
   std::chrono::milliseconds drain_idle_timeout{5'000};    // reading on after a refusal: without a byte
   std::chrono::milliseconds drain_total_timeout{60'000};  // and altogether
-  std::chrono::milliseconds stop_timeout{3'000};          // from stop() until the last connection is cut
+  // stop() ends WebSockets and streams one by one within this time, so that those who come back do not come
+  // all at once; few connections take less, 2 ms each.
+  std::chrono::milliseconds drain_window{2'000};
+  std::chrono::milliseconds stop_timeout{3'000};  // after that, until the last connection is cut
   // A WebSocket on which no message came or went for so long is closed; 0: never.
   std::chrono::milliseconds websocket_idle_timeout{0};
   // An upload that brings less, over a window in which we were ready to read, is ended; 0: never.
@@ -67,6 +70,7 @@ struct EdgeConfig {
   std::vector<std::string> allowed_origins;  // "https://example.org", beside the request's own
   std::vector<std::string> cors_origins;     // whose pages may also read the answers; "*" for any
   std::string static_root;                   // folder of the page; empty for none
+  bool websocket_compression = false;        // permessage-deflate for clients that offer it
   EdgeLimits limits;
 };
 
@@ -108,9 +112,9 @@ class EdgeServer {
   // Without a TLS listener there is nothing to do. Errors: kInvalidArgument, and the old ones stay in use.
   Status reload_tls();
 
-  // Stops accepting, tells WebSockets 1012, ends idle and streaming HTTP connections, lets answers in
-  // progress finish, and cuts the rest after stop_timeout. `done` runs once, on the loop, when nothing is
-  // open any more.
+  // Stops accepting, ends idle connections at once, WebSockets (1012) and streams within drain_window, lets
+  // answers in progress finish, and cuts the rest after stop_timeout. `done` runs once, on the loop, when
+  // nothing is open any more.
   void stop(std::function<void()> done = {});
 
   // The tokens of the tokens file, from now on. Connections of tokens that went are closed.

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "frontend/server/edge/websocket_compression.h"
+
 namespace answermill::frontend {
 
 class WebSocketEvents {
@@ -50,15 +52,21 @@ class WebSocketEngines {
   WebSocketEngines& operator=(const WebSocketEngines&) = delete;
 
   // `events` must outlive the engine. The first bytes to receive() are the upgrade request; `subprotocol` is
-  // what to agree on (empty for none) and must be among those the request offers.
+  // what to agree on (empty for none) and must be among those the request offers. When the request carries
+  // compression_header(), what comes in may be compressed; no message is larger than the maximum then
+  // either.
   std::unique_ptr<WebSocketEngine> make(WebSocketEvents& events, std::string subprotocol);
+  // The line that tells an engine, in its upgrade request, what was agreed on with the client.
+  std::string compression_header(const CompressionTerms& terms) const;
 
  private:
   struct Shared;
   std::unique_ptr<Shared> shared_;
 };
 
+enum class FramePayload { kPlain, kDeflated };
+
 // Appends the header of one unfragmented, unmasked data frame to `out`; the payload follows as it is.
-void append_frame_header(std::string& out, bool text, std::size_t payload_bytes);
+void append_frame_header(std::string& out, bool text, FramePayload payload, std::size_t payload_bytes);
 
 }  // namespace answermill::frontend

@@ -25,12 +25,22 @@ std::string choose_subprotocol(const Request& request, const std::vector<std::st
   return {};
 }
 
+std::optional<CompressionTerms> choose_compression(const EdgeContext& context, const Request& request) {
+  if (!context.config.websocket_compression) return std::nullopt;
+  std::string offers;
+  for (const auto& [name, value] : request.headers) {
+    if (name == "sec-websocket-extensions") offers.append(value).append(",");
+  }
+  return agree_on_compression(offers);
+}
+
 // Only what the handshake needs: the engine keeps its request, and has limits of its own on its size.
-std::string handshake_request(const WebSocketHandle& handle) {
+std::string handshake_request(const WebSocketHandle& handle, const std::string& compression) {
   const Request& request = handle.request();
   std::string out = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   out.append("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ").append(request.header("sec-websocket-key"));
   if (!handle.subprotocol().empty()) out.append("\r\nSec-WebSocket-Protocol: ").append(handle.subprotocol());
+  if (!compression.empty()) out.append("\r\n").append(compression);
   return out += "\r\n\r\n";
 }
 
@@ -76,6 +86,7 @@ WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle
       handle_(std::move(handle)),
       session_(std::move(session)),
       engine_(peer.context().engines.make(*this, std::string(handle_->subprotocol()))),
+      compression_(choose_compression(peer.context(), handle_->request())),
       last_heard_(peer.context().now),
       last_message_(peer.context().now) {
   handle_->attach(this);
@@ -84,7 +95,9 @@ WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle
 WebSocketProtocol::~WebSocketProtocol() { handle_->attach(nullptr); }
 
 void WebSocketProtocol::begin(std::string input) {
-  const std::string handshake = handshake_request(*handle_);
+  const auto& engines = peer_.context().engines;
+  const std::string handshake =
+      handshake_request(*handle_, compression_ ? engines.compression_header(*compression_) : std::string());
   handle_->forget_headers();
   engine_->receive(handshake);
   if (!input.empty() && opened_) engine_->receive(input);
@@ -131,8 +144,16 @@ void WebSocketProtocol::send(bool text, std::string_view payload) {
               peer_.context().config.limits.queue_bytes);
     return peer_.abort();
   }
+  auto kind = FramePayload::kPlain;
+  if (compression_) {
+    const std::string_view deflated = peer_.context().deflater.deflate(payload, *compression_);
+    if (!deflated.empty()) {
+      payload = deflated;
+      kind = FramePayload::kDeflated;
+    }
+  }
   std::string header;
-  append_frame_header(header, text, payload.size());
+  append_frame_header(header, text, kind, payload.size());
   peer_.write(std::string_view(header));
   peer_.write(payload);
   drain_due_ = true;

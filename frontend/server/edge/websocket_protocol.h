@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,7 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
   void on_written() override;
   void on_tick(TimePoint now) override;
   void on_stop() override;
+  bool lasting() const override { return true; }
   void on_gone() override;
 
   void send(bool text, std::string_view payload);
@@ -76,6 +78,7 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
   std::shared_ptr<WebSocketHandle> handle_;
   std::unique_ptr<WebSocketSession> session_;
   std::unique_ptr<WebSocketEngine> engine_;
+  std::optional<CompressionTerms> compression_;
   bool opened_ = false;
   bool session_ended_ = false;
   bool drain_due_ = false;  // a session's message was queued since the last drain

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -80,6 +81,8 @@ Client::Client(std::uint16_t port, std::size_t receive_buffer)
   const timeval patience{kPatienceSeconds, 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  const int on = 1;  // what is sent in pieces shall go in pieces, and at once
+  setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   if (receive_buffer > 0) {
     const int size = static_cast<int>(receive_buffer);
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));

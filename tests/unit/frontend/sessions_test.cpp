@@ -325,7 +325,8 @@ TEST_F(SessionsTest, SseStreamsAndResumesFromTheCatalog) {
   world_.hub.emit(stream(), StreamEventKind::kTerminal, done_event());
   world_.loop.run();
   EXPECT_TRUE(responder->body->ended);
-  EXPECT_TRUE(responder->body->text.starts_with("id: 0\nevent: started\n"));
+  EXPECT_TRUE(responder->body->text.starts_with("retry: "));
+  EXPECT_NE(responder->body->text.find("\nid: 0\nevent: started\n"), std::string::npos);
   EXPECT_NE(responder->body->text.find("id: 2\nevent: done\n"), std::string::npos);
 
   messages::StreamState state;

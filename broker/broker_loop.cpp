@@ -59,6 +59,7 @@ class Loop : public Output {
 
   Status recover() {
     std::uint64_t rows = 0;
+    core_.expect(journal_.expected_rows(JournalTable::kRequest), journal_.expected_rows(JournalTable::kJob));
     const auto read = journal_.recover([this, &rows](const JournalRow& row) {
       ++rows;
       core_.recover(row);
@@ -68,7 +69,7 @@ class Loop : public Output {
     journal_.start([this](std::uint64_t ticket) {
       mailbox_.post([this, ticket] { core_.on_committed(ticket, present()); });
     });
-    core_.recovered();
+    core_.recovered(present());
     return {};
   }
 
@@ -102,6 +103,7 @@ class Loop : public Output {
     return !route.empty() && work_.send({route, frame}) != bus::SendStatus::kUnreachable;
   }
   void publish(std::string_view topic, std::string frame) override { events_.send({topic, frame}); }
+  void publish_on(std::string_view, std::string_view) override { events_.send_on(parts_[0], parts_[1]); }
   void journal(std::vector<JournalOp> ops, std::uint64_t ticket) override { journal_.append(ops, ticket); }
   bool journal_healthy() const override { return journal_.healthy(); }
   void refused(bus::Refusal why, std::string_view detail) override { refusals_.note(why, detail, present()); }
@@ -141,16 +143,21 @@ class Loop : public Output {
   // more, are counted and left out. Without a gate everybody is of this host.
   bool receive(bus::Socket& socket, std::size_t count, int& budget) {
     while (budget-- > 0 && (gate_ ? socket.receive(frames_, user_) : socket.receive(frames_))) {
-      if (gate_) from_ = gate_->peer(user_);
-      if (from_.roles.empty()) {
-        refused(bus::Refusal::kUnknownKey, "a message of a key that was revoked");
-      } else if (frames_.back().size() > messages::kMaxMessageBytes) {
-        refused(bus::Refusal::kOversize, "a message beyond 8 MB");
-      } else if (frames_.size() != count) {
-        refused(bus::Refusal::kMalformed, "a message with too few or too many frames");
-      } else {
-        return true;
-      }
+      if (acceptable(frames_.back().size(), frames_.size(), count)) return true;
+    }
+    return false;
+  }
+
+  bool acceptable(std::size_t last_bytes, std::size_t count, std::size_t expected) {
+    if (gate_) from_ = gate_->peer(user_);
+    if (from_.roles.empty()) {
+      refused(bus::Refusal::kUnknownKey, "a message of a key that was revoked");
+    } else if (last_bytes > messages::kMaxMessageBytes) {
+      refused(bus::Refusal::kOversize, "a message beyond 8 MB");
+    } else if (count != expected) {
+      refused(bus::Refusal::kMalformed, "a message with too few or too many frames");
+    } else {
+      return true;
     }
     return false;
   }
@@ -160,8 +167,13 @@ class Loop : public Output {
       core_.on_work_frame(frames_[0], frames_[1], present(), from_);
   }
   void read_worker_events() {
-    for (int budget = 4 * kBurst; receive(worker_events_, 2, budget);)
-      core_.on_event_frame(frames_[0], frames_[1], present(), from_);
+    // Tokens go on as the very messages that came: see publish_on().
+    const auto now = present();
+    std::size_t count = 0;
+    for (int i = 0; i < 4 * kBurst && worker_events_.receive(parts_, count, gate_ ? &user_ : nullptr); ++i) {
+      if (acceptable(parts_[count - 1].bytes().size(), count, 2))
+        core_.on_event_frame(parts_[0].bytes(), parts_[1].bytes(), now, from_);
+    }
   }
   void read_jobs() {
     for (int budget = kBurst; receive(jobs_, 1, budget);) core_.on_submit_frame(frames_[0], present());
@@ -192,6 +204,7 @@ class Loop : public Output {
   Mailbox mailbox_;
   Core core_;
   std::vector<std::string> frames_;
+  std::vector<bus::Part> parts_;
   std::string user_;
   bus::Peer from_;
   bool doors_shut_ = false;

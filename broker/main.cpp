@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   std::int64_t in_flight = static_cast<std::int64_t>(tenants.max_in_flight);
   std::int64_t open_jobs = static_cast<std::int64_t>(tenants.max_open_jobs);
   std::int64_t open_streams = static_cast<std::int64_t>(tenants.max_open_streams);
+  std::int64_t stream_memory = static_cast<std::int64_t>(options.core.stream_memory);
   constexpr std::int64_t kMost = 10'000'000;
   table
       .add({"tenant-weights",
@@ -47,6 +48,9 @@ int main(int argc, char** argv) {
                "open jobs of one tenant beyond which its submissions are refused as busy")
       .integer("tenant-open-streams", &open_streams, 1, kMost, {"ANSWERMILL_TENANT_OPEN_STREAMS"}, "STREAMS",
                "open questions of one tenant beyond which new ones are refused as busy")
+      .integer("stream-memory", &stream_memory, 1 << 20, std::int64_t{1} << 40, {"ANSWERMILL_STREAM_MEMORY"},
+               "BYTES",
+               "memory of answers beyond which ended ones leave early and, at last, new questions wait")
       .flag("check-journal", &check_journal, {}, "say whether the journal is whole, and end")
       .flag("export-journal", &export_journal, {}, "print the journal as lines of JSON, and end");
   const auto loaded = table.load(argc, argv);
@@ -55,6 +59,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (loaded->exit_now) return 0;
+  options.core.stream_memory = static_cast<std::size_t>(stream_memory);
   tenants.max_in_flight = static_cast<std::size_t>(in_flight);
   tenants.max_open_jobs = static_cast<std::size_t>(open_jobs);
   tenants.max_open_streams = static_cast<std::size_t>(open_streams);

@@ -8,6 +8,7 @@
 // Thread: one (the bus loop).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -20,7 +21,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/core/stream_index.h"
 #include "broker/journal/journal.h"
+#include "broker/queue/drain_rate.h"
 #include "broker/queue/group_ledger.h"
 #include "broker/queue/ready_queue.h"
 #include "shared/bus/refusals.h"
@@ -30,6 +33,7 @@
 #include "shared/messages/query.h"
 #include "shared/messages/submit.h"
 #include "shared/messages/work.h"
+#include "shared/streams/stream_budget.h"
 #include "shared/streams/stream_log.h"
 
 namespace answermill::broker {
@@ -52,8 +56,9 @@ struct CoreConfig {
   std::uint32_t max_failures = 6;
   std::size_t max_open_jobs = 1'000'000;
   std::size_t max_open_streams = 100'000;
-  std::size_t max_uncommitted = 100'000;       // strict transitions that wait for the journal
-  std::chrono::milliseconds busy_retry{1000};  // when a refused submitter should try again
+  std::size_t stream_memory = 256U << 20U;          // bytes of stream logs: beyond, ended ones leave early
+  std::size_t max_uncommitted = 100'000;            // strict transitions that wait for the journal
+  std::chrono::milliseconds full_disk_retry{1000};  // when to try again while the journal's disk is full
   TenantLimits tenants;
   std::uint64_t jitter_seed = std::random_device{}();
 };
@@ -64,6 +69,10 @@ class Output {
   // False when the peer cannot be reached any more.
   virtual bool send(const std::string& route, std::string frame) = 0;
   virtual void publish(std::string_view topic, std::string frame) = 0;
+  // Publishes the event frame that the Core is being given, as it came.
+  virtual void publish_on(std::string_view topic, std::string_view frame) {
+    publish(topic, std::string(frame));
+  }
   virtual void journal(std::vector<JournalOp> ops, std::uint64_t ticket) = 0;
   virtual bool journal_healthy() const = 0;
   // A message that was turned away; `detail` names the channel or the rule, never what the peer wrote.
@@ -79,10 +88,13 @@ class Core {
   void recover(const JournalRow& row);
   void recover(const std::vector<JournalRow>& rows) {
     for (const auto& row : rows) recover(row);
-    recovered();
+    recovered(started_);
   }
-  // After the last row: closes what damaged rows left open.
-  void recovered();
+  // Before the first row: about how many will come.
+  void expect(std::size_t requests, std::size_t jobs);
+  // After the last row: closes what damaged rows left open. Workers and frontends can be heard from `now` on,
+  // and have time to tell what they hold, however long the reading took.
+  void recovered(TimePoint now);
 
   // Each takes the message as it came, the present time, and who sent it (by default this host).
   void on_submit_frame(std::string_view frame, TimePoint now);
@@ -99,11 +111,13 @@ class Core {
   void on_tick(TimePoint now);
 
   std::chrono::milliseconds next_tick() const {
+    if (!streams_.empty()) return kPartPause;
     return dirty_groups_.empty() ? config_.probe : config_.progress_every;
   }
   std::uint64_t malformed() const { return malformed_; }
 
  private:
+  static constexpr std::chrono::milliseconds kPartPause{20};
   enum class JobState { kUncommitted, kHeld, kReady, kWaiting, kLeased };
 
   struct Job {
@@ -120,6 +134,7 @@ class Core {
     std::uint32_t told_position = 0;
     std::uint64_t activity = 0;
     TimePoint active_at{};
+    TimePoint named_at{};  // by its worker's beat
   };
 
   struct Worker {
@@ -149,6 +164,7 @@ class Core {
   struct Stream {
     Stream(messages::StreamSpec what, std::string whose)
         : spec(std::move(what)), tenant(std::move(whose)), log(spec.id) {}
+    std::string_view id() const { return log.stream(); }
     messages::StreamSpec spec;
     std::string tenant;
     streams::StreamLog log;
@@ -162,10 +178,14 @@ class Core {
     std::uint64_t quiet_after = 0;                                        // the last number that was shown
     std::optional<std::pair<std::string, messages::JobResult>> deferred;  // (route, result)
     bool ending = false;  // its terminal event waits for the commit and must not be seen before
+    bool open = true;     // counts among its tenant's
     bool recorded = false;
     TimePoint evict_at = TimePoint::max();
     TimePoint resend_at{};
   };
+
+  static constexpr std::size_t kTopicParts = std::chrono::seconds(1) / kPartPause;
+  using Topics = std::unordered_map<std::string, std::set<Stream*>>;
 
   struct Group {
     GroupLedger ledger;
@@ -212,6 +232,7 @@ class Core {
   void acknowledge(const std::string& topic, const messages::SubmitAck& ack);
   std::optional<Error> refusal(const messages::Submit& submit) const;
   std::optional<Error> too_much(const messages::Submit& submit) const;
+  std::chrono::milliseconds retry_after(const messages::Submit& submit, TimePoint now);
 
   // dispatch.cpp
   void add_job(Job job);
@@ -273,8 +294,8 @@ class Core {
   // relay.cpp
   Stream& open_stream(const messages::StreamSpec& spec, bool has_spec, const std::string& tenant,
                       Transition& transition);
-  void on_batch(std::string_view topic, const messages::StreamBatch& batch, std::string_view frame,
-                TimePoint now, const bus::Peer& from);
+  void on_batch(Stream& stream, std::string_view topic, std::string_view frame, TimePoint now,
+                const bus::Peer& from);
   void apply_events(Stream& stream, std::uint64_t epoch, const std::vector<messages::StreamEvent>& events);
   bool remember_stream(Job& job);
   void publish_events(const Stream& stream, std::vector<messages::StreamEvent> events);
@@ -296,11 +317,20 @@ class Core {
   void check_progress(TimePoint now);
   void release_held(TimePoint now);
   void end_lost_streams(TimePoint now);
-  void publish_beacons();
   void publish_fleet(TimePoint now);
   void publish_positions();
   void tell_position(Job& job, std::uint32_t position);
   void evict(TimePoint now);
+
+  // stream_memory.cpp
+  void tend_streams(TimePoint now);
+  void weigh(const Stream& stream);
+  void close_stream(Stream& stream);
+  void let_go(Stream& stream, TimePoint now);
+  void drop_stream(const std::string& id);
+  Topics& topics_beside(std::string_view topic) {
+    return topics_[std::hash<std::string_view>{}(topic) % kTopicParts];
+  }
 
   CoreConfig config_;
   Output& output_;
@@ -317,13 +347,26 @@ class Core {
   std::map<std::string, Stage> stages_;
   std::map<std::pair<std::string, std::string>, Route> routes_;  // (stage, key)
   std::unordered_map<std::string, Stream> streams_;
-  std::unordered_map<std::string, std::set<std::string>> streams_by_topic_;
+  StreamIndex<Stream> stream_index_;  // the same, for every event's look
+  messages::StreamBatchView batch_;   // of the frame at hand; keeps its memory
+  // By topic, in as many parts as are tended in a second: ten thousand beacons at once would hold up tokens.
+  std::array<Topics, kTopicParts> topics_;
+  std::size_t present_part_ = 0;
+  TimePoint next_part_{};
+  streams::StreamBudget stream_budget_{config_.stream_memory};
+  std::size_t open_streams_ = 0;
+  std::uint64_t jobs_closed_ = 0;
+  std::uint64_t streams_closed_ = 0;
+  DrainRate jobs_drain_;
+  DrainRate journal_drain_;
+  DrainRate streams_drain_;
+  std::uint64_t streams_evicted_ = 0;  // before their time
   std::unordered_map<std::string, Group> groups_;
   std::set<std::string> dirty_groups_;
   std::unordered_map<std::string, Known> requests_;
-  std::deque<std::pair<TimePoint, std::string>> requests_order_;
-  std::multimap<TimePoint, std::string> waiting_;          // retries
-  std::set<std::pair<TimePoint, std::string>> deadlines_;  // of jobs that have one
+  std::deque<std::pair<TimePoint, const std::string*>> requests_order_;  // by age; keys of requests_
+  std::multimap<TimePoint, std::string> waiting_;                        // retries
+  std::set<std::pair<TimePoint, std::string>> deadlines_;                // of jobs that have one
   std::set<std::string> held_;
   bool settled_ = false;  // the time is over in which workers tell what they still run
 

@@ -40,6 +40,7 @@ void Core::forget_job(const std::string& id) {
   const JobSpec& spec = found->second.stored.spec;
   end_flight(found->second);
   tenants_.job_closed(spec.tenant);
+  ++jobs_closed_;
   if (const auto group = groups_.find(spec.group); group != groups_.end()) {
     group->second.jobs.erase(id);
     group->second.ledger.running(id, spec.stage, 0);
@@ -85,7 +86,7 @@ void Core::make_ready(const std::string& id, TimePoint now, bool front) {
   const bool from_before = job.recovered || (stream != streams_.end() && stream->second.from_before);
   if (from_before && now < hold_until_) {
     job.state = JobState::kHeld;
-    held_.insert(id);
+    held_.insert(held_.end(), id);  // after a start they come in order
     return;
   }
   job.state = JobState::kReady;

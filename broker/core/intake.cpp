@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "broker/core/core.h"
 #include "shared/base/ids.h"
 #include "shared/base/sha256.h"
@@ -62,7 +64,7 @@ std::optional<Error> Core::refusal(const Submit& submit) const {
   }
   if (auto busy = too_much(submit)) return busy;
   if (!output_.journal_healthy()) {
-    return Error{ErrorCode::kDiskFull, "the journal's disk is full; free some space and try again"};
+    return Error{ErrorCode::kDiskFull, "the journal's disk is full; free some space there"};
   }
   return std::nullopt;
 }
@@ -71,16 +73,31 @@ std::optional<Error> Core::refusal(const Submit& submit) const {
 std::optional<Error> Core::too_much(const Submit& submit) const {
   const std::string& tenant = submit.job.tenant;
   if (jobs_.size() >= config_.max_open_jobs || pending_.size() >= config_.max_uncommitted ||
-      (submit.stream && streams_.size() >= config_.max_open_streams)) {
-    return Error{ErrorCode::kBusy, "the queue is full; try again in a moment"};
+      (submit.stream && open_streams_ >= config_.max_open_streams)) {
+    return Error{ErrorCode::kBusy, "the queue is full"};
+  }
+  if (submit.stream && stream_budget_.exceeded() && stream_budget_.next_to_leave() == nullptr) {
+    return Error{ErrorCode::kBusy, "the answers under way take all the memory there is"};
   }
   if (!tenants_.may_open_job(tenant)) {
-    return Error{ErrorCode::kBusy, "too much of yours is waiting already; try again in a moment"};
+    return Error{ErrorCode::kBusy, "too much of yours is waiting already"};
   }
   if (submit.stream && !tenants_.may_open_stream(tenant)) {
-    return Error{ErrorCode::kBusy, "too many of your questions are open; try again in a moment"};
+    return Error{ErrorCode::kBusy, "too many of your questions are open"};
   }
   return std::nullopt;
+}
+
+// Each bound has room again as fast as what it counts leaves; asked in the order of too_much().
+std::chrono::milliseconds Core::retry_after(const Submit& submit, TimePoint now) {
+  const std::string& tenant = submit.job.tenant;
+  if (jobs_.size() >= config_.max_open_jobs) return jobs_drain_.refuse(jobs_closed_, now);
+  if (pending_.size() >= config_.max_uncommitted) return journal_drain_.refuse(durable_, now);
+  if (submit.stream && (open_streams_ >= config_.max_open_streams || stream_budget_.exceeded()))
+    return streams_drain_.refuse(streams_closed_, now);
+  if (!tenants_.may_open_job(tenant)) return tenants_.refuse_job(tenant, now);
+  if (submit.stream && !tenants_.may_open_stream(tenant)) return tenants_.refuse_stream(tenant, now);
+  return config_.full_disk_retry;
 }
 
 bool Core::adopted_already(const Submit& submit) const {
@@ -110,8 +127,12 @@ void Core::on_submit(Submit submit, TimePoint now) {
   if (const auto error = refusal(submit)) {
     ack.code = error->code;
     ack.message = error->message;
-    if (error->code == ErrorCode::kBusy || error->code == ErrorCode::kDiskFull)
-      ack.retry_after_ms = static_cast<std::uint32_t>(config_.busy_retry.count());
+    if (error->code == ErrorCode::kBusy || error->code == ErrorCode::kDiskFull) {
+      const auto wait = retry_after(submit, now);
+      ack.retry_after_ms = static_cast<std::uint32_t>(wait.count());
+      ack.message +=
+          fmt::format("; try again in {} s", std::chrono::ceil<std::chrono::seconds>(wait).count());
+    }
     acknowledge(submit.reply_topic, ack);
     return;
   }
@@ -181,6 +202,7 @@ void Core::claim(Stream& stream, const Submit& submit) {
                             encode(StoredStream{stream.spec, submit.job.tenant})});
   if (stream.log.finished()) {
     stream.evict_at = TimePoint::max();
+    stream_budget_.set(stream.spec.id, streams::StreamBudget::Leaves::kNever, started_);
     add_record_job(transition, stream);
     transition.effects.emplace_back([this, id = stream.spec.id](TimePoint) {
       if (const auto ended = streams_.find(id); ended != streams_.end()) tell_end(ended->second);
@@ -191,8 +213,9 @@ void Core::claim(Stream& stream, const Submit& submit) {
 
 const Core::Known& Core::remember_request(const std::string& key, StoredRequest request, std::uint64_t ticket,
                                           TimePoint now) {
-  requests_order_.emplace_back(now, key);
-  return requests_.insert_or_assign(key, Known{std::move(request), ticket}).first->second;
+  const auto [known, is_new] = requests_.insert_or_assign(key, Known{std::move(request), ticket});
+  if (is_new) requests_order_.emplace_back(now, &known->first);
+  return known->second;
 }
 
 // What a frontend has shown of a stream that this broker lost: the longest prefix wins, but never over what

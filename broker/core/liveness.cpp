@@ -37,11 +37,11 @@ void Core::on_tick(TimePoint now) {
       publish_progress(group->second, now);
     }
   }
+  tend_streams(now);
   if (fleet_changed_ || now >= next_second_) publish_fleet(now);
   if (now >= next_second_) {
     next_second_ = now + std::chrono::seconds(1);
     check_progress(now);
-    publish_beacons();
     publish_positions();
     evict(now);
   }
@@ -152,18 +152,6 @@ void Core::check_progress(TimePoint now) {
   }
 }
 
-void Core::publish_beacons() {
-  for (const auto& [topic, members] : streams_by_topic_) {
-    Beacon beacon{boot_, {}};
-    for (const auto& id : members) {
-      const Stream& stream = streams_.at(id);
-      if (!stream.quiet && (!stream.log.finished() || !stream.recorded))
-        beacon.heads.push_back({id, shown_next(stream)});
-    }
-    if (!beacon.heads.empty()) output_.publish(topic, encode_frame(EventKind::kBeacon, beacon));
-  }
-}
-
 // People whose question waits see their place in line; told again only when it has halved, since what is told
 // stays in the stream.
 void Core::publish_positions() {
@@ -212,7 +200,10 @@ void Core::publish_fleet(TimePoint now) {
     stages[worker.hello.stage].queued += worker.own.size();
   }
   for (auto& [name, status] : stages) fleet.stages.push_back(status);
-  for (const auto& [id, stream] : streams_) fleet.open_streams += stream.log.finished() ? 0 : 1;
+  fleet.open_streams = open_streams_;
+  fleet.kept_streams = streams_.size() - open_streams_;
+  fleet.stream_bytes = stream_budget_.total();
+  fleet.evicted_streams = streams_evicted_;
   for (const auto& [id, group] : groups_) fleet.open_groups += group.evict_at == TimePoint::max() ? 1 : 0;
   fleet.journal_ok = output_.journal_healthy();
   fleet.refused = output_.refusals();
@@ -220,24 +211,11 @@ void Core::publish_fleet(TimePoint now) {
 }
 
 void Core::evict(TimePoint now) {
-  for (auto stream = streams_.begin(); stream != streams_.end();) {
-    if (stream->second.evict_at > now) {
-      ++stream;
-      continue;
-    }
-    tell_end(stream->second);
-    const std::string topic(stream->first.substr(0, stream->first.find('-')));
-    auto& members = streams_by_topic_[topic];
-    members.erase(stream->first);
-    tenants_.stream_closed(stream->second.tenant);
-    if (members.empty()) streams_by_topic_.erase(topic);
-    stream = streams_.erase(stream);
-  }
   for (auto group = groups_.begin(); group != groups_.end();) {
     group = group->second.evict_at <= now ? groups_.erase(group) : std::next(group);
   }
   while (!requests_order_.empty() && now - requests_order_.front().first > config_.keep_requests) {
-    requests_.erase(requests_order_.front().second);
+    requests_.erase(requests_.find(*requests_order_.front().second));
     requests_order_.pop_front();
   }
   const auto unneeded = [&](const std::pair<TimePoint, std::string>& taken) {

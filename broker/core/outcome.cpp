@@ -100,7 +100,7 @@ void Core::job_completed_something(Transition& transition, const Job& job, TimeP
     erase_row(transition, JournalTable::kStream, id);
     if (const auto stream = streams_.find(id); stream != streams_.end()) {
       stream->second.recorded = true;
-      stream->second.evict_at = now + config_.keep_finished;
+      let_go(stream->second, now);
     }
   }
 }

@@ -11,15 +11,19 @@ using streams::StreamLog;
 
 namespace {
 constexpr std::chrono::milliseconds kResendEvery{50};
-}
+}  // namespace
 
 Core::Stream& Core::open_stream(const StreamSpec& spec, bool has_spec, const std::string& tenant,
                                 Transition& transition) {
   const auto [found, is_new] = streams_.try_emplace(spec.id, spec, tenant);
   if (is_new) {
     found->second.has_spec = has_spec;
+    stream_index_.insert(found->second);
     tenants_.stream_opened(tenant);
-    streams_by_topic_[std::string(topic_of_stream(spec.id))].insert(spec.id);
+    ++open_streams_;
+    weigh(found->second);
+    const std::string topic(topic_of_stream(spec.id));
+    topics_beside(topic)[topic].insert(&found->second);
     if (has_spec) {
       transition.ops.push_back({JournalTable::kStream, false, spec.id, encode(StoredStream{spec, tenant})});
     }
@@ -101,51 +105,44 @@ void Core::publish_events(const Stream& stream, std::vector<StreamEvent> events)
 void Core::on_event_frame(std::string_view topic, std::string_view bytes, TimePoint now,
                           const bus::Peer& from) {
   const auto frame = split_frame(bytes);
-  if (frame && frame->kind == static_cast<std::uint8_t>(EventKind::kStream)) {
-    if (const auto batch = decode<StreamBatch>(frame->body);
-        batch && topic_of_stream(batch->stream) == topic) {
-      on_batch(topic, *batch, bytes, now, from);
-      return;
-    }
+  if (!frame || frame->kind != static_cast<std::uint8_t>(EventKind::kStream) ||
+      !decode_view(frame->body, batch_)) {
+    refuse_bytes(bytes, "events");
+  } else if (Stream* stream = stream_index_.find(batch_.stream);
+             stream != nullptr && batch_.stream.substr(0, kTopicWidth) == topic) {
+    on_batch(*stream, topic, bytes, now, from);
+  } else if (topic_of_stream(batch_.stream) != topic) {
+    refuse_bytes(bytes, "events");
   }
-  refuse_bytes(bytes, "events");
 }
 
-void Core::on_batch(std::string_view topic, const StreamBatch& batch, std::string_view frame, TimePoint now,
+// The way of every token: nothing is copied but its text, into the stream's log.
+void Core::on_batch(Stream& stream, std::string_view topic, std::string_view frame, TimePoint now,
                     const bus::Peer& from) {
-  const auto found = streams_.find(batch.stream);
-  if (found == streams_.end()) return;
-  Stream& stream = found->second;
-  if (batch.epoch != stream.log.epoch())
+  if (batch_.epoch != stream.log.epoch())
     return;  // a writer that lost its lease, or has not heard of its new one
   if (!from.key.empty() && !is_writer(stream, from)) {
     output_.refused(bus::Refusal::kWrongRole, "events of a stream that another key's worker writes");
     return;
   }
-  bool clean = true;
-  std::vector<StreamEvent> fresh;
-  for (const auto& event : batch.events) {
-    if (event.kind == StreamEventKind::kTerminal) {  // only the broker ends a stream
-      clean = false;
-      break;
-    }
-    const auto applied = stream.log.apply(batch.epoch, event);
-    if (applied == StreamLog::Applied::kNew) {
-      fresh.push_back(event);
-    } else {
-      clean = false;
-      if (applied == StreamLog::Applied::kGap) {
-        ask_resend(stream, now);
-        break;
-      }
-    }
+  auto& events = batch_.events;
+  std::size_t fresh = 0;
+  for (const auto& event : events) {
+    if (event.kind == StreamEventKind::kTerminal) break;  // only the broker ends a stream
+    const auto applied = stream.log.apply_view(batch_.epoch, event);
+    if (applied == StreamLog::Applied::kNew) events[fresh++] = event;
+    if (applied != StreamLog::Applied::kGap) continue;
+    ask_resend(stream, now);
+    break;
   }
   if (stream.quiet) return;
-  if (clean) {
-    output_.publish(topic, std::string(frame));  // nothing to change: the bytes go on as they came
-  } else {
-    publish_events(stream, std::move(fresh));
+  if (fresh == events.size()) {
+    output_.publish_on(topic, frame);  // nothing to change
+    return;
   }
+  std::vector<StreamEvent> rest;
+  for (std::size_t i = 0; i < fresh; ++i) rest.push_back(copy_of(events[i]));
+  publish_events(stream, std::move(rest));
 }
 
 void Core::ask_resend(Stream& stream, TimePoint now) {
@@ -196,6 +193,7 @@ void Core::end_stream(Transition& transition, const std::string& id, TerminalEve
   terminal.sha256 = sha256_hex(stream.log.text());
   stream.log.append(StreamEventKind::kTerminal, encode(terminal));
   stream.ending = true;
+  close_stream(stream);
   const bool to_record = stream.has_spec && !stream.spec.completion.stage.empty();
   if (to_record) {
     transition.strict = true;
@@ -204,10 +202,12 @@ void Core::end_stream(Transition& transition, const std::string& id, TerminalEve
     erase_row(transition, JournalTable::kStream, id);
     stream.evict_at = now + config_.keep_finished;
   }
-  transition.effects.emplace_back([this, id](TimePoint) {
+  transition.effects.emplace_back([this, id](TimePoint at) {
     // Nobody knows yet how to record it: its end is told when its frontend has come back, or given up.
     const auto ended = streams_.find(id);
-    if (ended != streams_.end() && ended->second.has_spec) tell_end(ended->second);
+    if (ended == streams_.end() || !ended->second.has_spec) return;
+    tell_end(ended->second);
+    if (ended->second.evict_at != TimePoint::max()) let_go(ended->second, at);
   });
 }
 
@@ -243,10 +243,10 @@ void Core::on_subscription(std::string_view topic, TimePoint now) {
   Snapshot snapshot;
   snapshot.boot = boot_;
   snapshot.topic = std::string(topic.substr(1 + kTopicWidth));
-  if (const auto members = streams_by_topic_.find(snapshot.topic); members != streams_by_topic_.end()) {
-    for (const auto& id : members->second) {
-      const Stream& stream = streams_.at(id);
-      if (!stream.quiet) snapshot.streams.push_back(shown_state(stream));
+  const Topics& beside = topics_beside(snapshot.topic);
+  if (const auto members = beside.find(snapshot.topic); members != beside.end()) {
+    for (const Stream* stream : members->second) {
+      if (!stream->quiet) snapshot.streams.push_back(shown_state(*stream));
     }
   }
   for (auto& [id, group] : groups_) {

@@ -76,6 +76,12 @@ void Core::on_committed(std::uint64_t ticket, TimePoint now) {
   dispatch(now);
 }
 
+void Core::expect(std::size_t requests, std::size_t jobs) {
+  constexpr std::size_t kMost = 4'000'000;
+  requests_.reserve(std::min(requests, kMost));
+  jobs_.reserve(std::min(jobs, kMost));
+}
+
 void Core::recover(const JournalRow& row) {
   const TimePoint now = started_;
   switch (row.table) {
@@ -119,13 +125,15 @@ void Core::recover_job(const std::string& value) {
   if (const auto ended = streams_.find(job.stored.completes_stream); ended != streams_.end()) {
     if (const auto state = messages::decode<messages::StreamState>(job.stored.attachment))
       ended->second.log.merge(*state);
+    if (ended->second.log.finished()) close_stream(ended->second);
   }
   add_job(std::move(job));
   make_ready(id, started_);
 }
 
 // A group whose last open job is not in the journal (a damaged row was set aside) would wait for ever.
-void Core::recovered() {
+void Core::recovered(TimePoint now) {
+  hold_until_ = std::max(hold_until_, now + config_.hold / 2);
   std::set<std::string> completing;
   for (const auto& [id, job] : jobs_) completing.insert(job.stored.completes_group);
   Transition transition;

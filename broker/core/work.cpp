@@ -178,6 +178,7 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
     worker->heard = now;
     worker->slots = std::max<std::uint32_t>(1, beat.slots);
     if (beat.draining && !std::exchange(worker->draining, true)) hand_on(worker->own.drain(), now);
+    std::size_t named = 0;
     for (const auto& running : beat.jobs) {
       const auto found = jobs_.find(running.job);
       if (found == jobs_.end() || found->second.fence != running.fence ||
@@ -187,6 +188,7 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
         continue;
       }
       Job& job = found->second;
+      if (std::exchange(job.named_at, now) != now) ++named;
       job.started = job.started || running.started;
       if (running.activity != job.activity) {
         job.activity = running.activity;
@@ -197,11 +199,10 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
                                      std::min(running.units_done, job.stored.spec.units));
         dirty_groups_.insert(job.stored.spec.group);
       }
-      const auto stream = streams_.find(job.stored.spec.stream);
-      if (stream != streams_.end() && running.next_seq > stream->second.log.next_seq())
-        ask_resend(stream->second, now);
+      Stream* stream = stream_index_.find(job.stored.spec.stream);
+      if (stream != nullptr && running.next_seq > stream->log.next_seq()) ask_resend(*stream, now);
     }
-    take_back_lost_leases(*worker, beat, now);
+    if (named < worker->held.size()) take_back_lost_leases(*worker, beat, now);
   }
   output_.send(route, encode_frame(WorkKind::kBeatReply, reply));
 }

@@ -35,6 +35,8 @@ class Journal {
   // them.
   Status recover(const std::function<void(JournalRow)>& take);
   Result<std::vector<JournalRow>> recover();
+  // About how many rows recover() will give, so that there is room for them.
+  std::size_t expected_rows(JournalTable table) { return file_->expected_rows(table); }
   // Rows that recover() found damaged and set aside.
   std::uint64_t set_aside() const { return file_->set_aside(); }
   // Starts the writer. `committed` gets the highest ticket that is durable.

@@ -23,6 +23,7 @@ constexpr std::int64_t kForgetStep = 500;        // requests in one step
 constexpr std::int64_t kCompactionStep = 1024;   // pages in one step
 constexpr std::int64_t kCompactionPause = 60;    // seconds
 constexpr std::int64_t kWorthCompacting = 1024;  // free pages
+constexpr std::int64_t kMostReserved = 4'000'000;
 
 constexpr std::string_view kWhatToDo =
     "; copy the folder, look with 'answermill journal check' and 'answermill journal export', then move "
@@ -158,12 +159,18 @@ Status JournalFile::recover(const std::function<void(JournalRow)>& take, std::in
   return {};
 }
 
+std::size_t JournalFile::expected_rows(JournalTable which) {
+  const auto stored = read_meta(database_, kJournalTableNames[index_of(which)]);
+  return stored ? static_cast<std::size_t>(std::clamp<std::int64_t>(stored->first, 0, kMostReserved)) : 0;
+}
+
 Status JournalFile::read_table(JournalTable which, const std::function<void(JournalRow)>& take,
                                std::int64_t now, std::vector<std::int64_t>& bad) {
   Table& table = tables_[index_of(which)];
   auto query = database_.prepare(std::string("SELECT id, key, value, at, sum FROM ") +
                                  kJournalTableNames[index_of(which)] + " ORDER BY id");
   if (!query) return query.error();
+  if (which != JournalTable::kRequest) table.rows.reserve(expected_rows(which));
   std::int64_t before = -1;
   while (true) {
     auto row = query->step();

@@ -54,6 +54,7 @@ class JournalFile {
 
   // Reads and checks every row; damaged ones move into the table `damaged`. Once, before write(). `now` in
   // seconds since 1970.
+  std::size_t expected_rows(JournalTable which);
   Status recover(const std::function<void(JournalRow)>& take, std::int64_t now);
 
   // One transaction; nothing of it is there after an error. Of several ops for one key the last one counts.

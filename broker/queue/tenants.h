@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/queue/drain_rate.h"
 #include "shared/base/result.h"
 
 namespace answermill::broker {
@@ -41,9 +42,9 @@ class Tenants {
   }
 
   void job_opened(const std::string& tenant) { ++use_[tenant].jobs; }
-  void job_closed(const std::string& tenant) { lower(tenant, &Use::jobs); }
+  void job_closed(const std::string& tenant) { lower(tenant, &Use::jobs, &Use::jobs_closed); }
   void stream_opened(const std::string& tenant) { ++use_[tenant].streams; }
-  void stream_closed(const std::string& tenant) { lower(tenant, &Use::streams); }
+  void stream_closed(const std::string& tenant) { lower(tenant, &Use::streams, &Use::streams_closed); }
   void flight_begun(const std::string& tenant) { ++use_[tenant].in_flight; }
   void flight_ended(const std::string& tenant) {
     if (!may_fly(tenant)) ++landings_;
@@ -59,6 +60,15 @@ class Tenants {
   std::uint64_t landings() const { return landings_; }
   std::size_t open_jobs(const std::string& tenant) const { return use(tenant).jobs; }
   std::size_t in_flight(const std::string& tenant) const { return use(tenant).in_flight; }
+  // When a tenant that is at its bound of open jobs, or of open streams, should try again.
+  std::chrono::milliseconds refuse_job(const std::string& tenant, DrainRate::TimePoint now) {
+    Use& use = use_[tenant];
+    return use.jobs_drain.refuse(use.jobs_closed, now);
+  }
+  std::chrono::milliseconds refuse_stream(const std::string& tenant, DrainRate::TimePoint now) {
+    Use& use = use_[tenant];
+    return use.streams_drain.refuse(use.streams_closed, now);
+  }
   std::size_t known() const { return use_.size(); }  // tenants with anything open
 
  private:
@@ -66,17 +76,23 @@ class Tenants {
     std::size_t jobs = 0;
     std::size_t streams = 0;
     std::size_t in_flight = 0;
+    std::uint64_t jobs_closed = 0;
+    std::uint64_t streams_closed = 0;
+    DrainRate jobs_drain;
+    DrainRate streams_drain;
   };
 
-  Use use(const std::string& tenant) const {
+  const Use& use(const std::string& tenant) const {
+    static const Use kNone;
     const auto found = use_.find(tenant);
-    return found == use_.end() ? Use{} : found->second;
+    return found == use_.end() ? kNone : found->second;
   }
-  void lower(const std::string& tenant, std::size_t Use::*count) {
+  void lower(const std::string& tenant, std::size_t Use::*count, std::uint64_t Use::*closed = nullptr) {
     const auto found = use_.find(tenant);
     if (found == use_.end()) return;
     Use& use = found->second;
     if (use.*count > 0) --(use.*count);
+    if (closed != nullptr) ++(use.*closed);
     if (use.jobs == 0 && use.streams == 0 && use.in_flight == 0) use_.erase(found);
   }
 

@@ -175,6 +175,58 @@ SendStatus Socket::send(std::initializer_list<std::string_view> frames) {
   return SendStatus::kSent;
 }
 
+static_assert(sizeof(zmq_msg_t) == 64 && alignof(zmq_msg_t) <= alignof(void*));
+
+namespace {
+zmq_msg_t* message_of(unsigned char* bytes) { return reinterpret_cast<zmq_msg_t*>(bytes); }
+}  // namespace
+
+Part::Part() { zmq_msg_init(message_of(message_)); }
+Part::~Part() { zmq_msg_close(message_of(message_)); }
+Part::Part(Part&& other) noexcept : Part() { *this = std::move(other); }
+Part& Part::operator=(Part&& other) noexcept {
+  if (this != &other) zmq_msg_move(message_of(message_), message_of(other.message_));
+  return *this;
+}
+std::string_view Part::bytes() const {
+  auto* message = message_of(const_cast<unsigned char*>(message_));  // zmq_msg_data() does not change it
+  return {static_cast<const char*>(zmq_msg_data(message)), zmq_msg_size(message)};
+}
+
+bool Socket::receive(std::vector<Part>& parts, std::size_t& count, std::string* user) {
+  for (count = 0;;) {
+    if (count == parts.size()) parts.emplace_back();
+    zmq_msg_t* message = message_of(parts[count].message_);
+    if (zmq_msg_recv(message, handle_, ZMQ_DONTWAIT) < 0) {
+      const int error = zmq_errno();
+      if (error == EINTR) continue;
+      if (error == EAGAIN) return false;
+      std::abort();
+    }
+    ++count;
+    if (zmq_msg_more(message) != 0) continue;
+    if (user != nullptr) {
+      const char* name = zmq_msg_gets(message, "User-Id");
+      user->assign(name == nullptr ? "" : name);
+    }
+    return true;
+  }
+}
+
+SendStatus Socket::send_on(Part& first, Part& second) {
+  for (auto* part : {&first, &second}) {
+    const int flags = ZMQ_DONTWAIT | (part == &first ? ZMQ_SNDMORE : 0);
+    while (zmq_msg_send(message_of(part->message_), handle_, flags) < 0) {
+      const int error = zmq_errno();
+      if (error == EINTR) continue;
+      if (error == EHOSTUNREACH) return SendStatus::kUnreachable;
+      if (error == EAGAIN) return SendStatus::kFull;
+      std::abort();
+    }
+  }
+  return SendStatus::kSent;
+}
+
 bool Socket::receive(std::vector<std::string>& frames) { return receive_from(frames, nullptr); }
 
 bool Socket::receive(std::vector<std::string>& frames, std::string& user) {

@@ -49,6 +49,20 @@ enum class SendStatus {
 // A plain endpoint must not leave the host. Errors: kForbidden, saying what to do instead.
 Status check_within_host(const std::string& endpoint);
 
+// One frame of a message as it came, to be read or sent on without copying it. Move only.
+class Part {
+ public:
+  Part();
+  ~Part();
+  Part(Part&& other) noexcept;
+  Part& operator=(Part&& other) noexcept;
+  std::string_view bytes() const;
+
+ private:
+  friend class Socket;
+  alignas(void*) unsigned char message_[64];  // zmq_msg_t
+};
+
 class Socket {
  public:
   // XPUB and XSUB keep every subscription of a peer (no receive limit for subscriptions); SUB sends all of
@@ -90,6 +104,12 @@ class Socket {
   bool receive(std::vector<std::string>& frames);
   // The same; `user` becomes who sent it as the ZAP handler named it, empty within the host.
   bool receive(std::vector<std::string>& frames, std::string& user);
+
+  // The same, as it came: `parts` has the whole message, the first `count` of which are filled; false when
+  // there is none. Their memory is kept for the next message.
+  bool receive(std::vector<Part>& parts, std::size_t& count, std::string* user);
+  // Sends on what was received, and leaves it empty.
+  SendStatus send_on(Part& first, Part& second);
 
   void subscribe(std::string_view topic);    // SUB
   void unsubscribe(std::string_view topic);  // SUB

@@ -19,6 +19,15 @@ Result<Frame> split_frame(std::string_view bytes) {
   return Frame{static_cast<std::uint8_t>(bytes[1]), bytes.substr(2)};
 }
 
+bool decode_view(std::string_view bytes, StreamBatchView& batch) {
+  detail::Reader reader(bytes);
+  batch.stream = {};
+  batch.epoch = 0;
+  batch.events.clear();
+  return bytes.size() <= kMaxMessageBytes && detail::unpack(reader, batch, detail::kMaxDepth) &&
+         reader.at_end();
+}
+
 ANSWERMILL_MESSAGE(JobSpec);
 ANSWERMILL_MESSAGE(GroupSpec);
 ANSWERMILL_MESSAGE(GroupProgress);

@@ -188,6 +188,8 @@ bool unpack(Reader& in, T& value, int depth) {
     if (!in.take_bytes(bytes)) return false;
     value.assign(bytes);
     return true;
+  } else if constexpr (std::is_same_v<T, std::string_view>) {
+    return in.take_bytes(value);
   } else if constexpr (std::is_same_v<T, bool>) {
     return in.take_bool(value);
   } else if constexpr (std::is_enum_v<T>) {

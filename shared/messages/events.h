@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -34,6 +35,19 @@ struct StreamBatch {
 
   auto tie() { return std::tie(stream, epoch, events); }
 };
+
+// A batch as it stands in its bytes, which must outlive it: what the relay reads of each event, without a
+// copy.
+struct StreamBatchView {
+  std::string_view stream;
+  std::uint64_t epoch = 0;
+  std::vector<StreamEventView> events;
+
+  auto tie() { return std::tie(stream, epoch, events); }
+};
+
+// Takes and refuses the same bytes as decode<StreamBatch>; keeps the memory of `batch`. False: malformed.
+bool decode_view(std::string_view bytes, StreamBatchView& batch);
 
 // Everything alive on a topic, in publication order with what follows on it.
 struct Snapshot {
@@ -101,9 +115,13 @@ struct FleetStatus {
   std::uint64_t open_groups = 0;
   bool journal_ok = true;
   std::vector<RefusalCount> refused;
+  std::uint64_t stream_bytes = 0;     // memory of all streams
+  std::uint64_t kept_streams = 0;     // those that have ended
+  std::uint64_t evicted_streams = 0;  // since boot: left before their time for want of memory
 
   auto tie() {
-    return std::tie(boot, uptime_ms, workers, stages, open_streams, open_groups, journal_ok, refused);
+    return std::tie(boot, uptime_ms, workers, stages, open_streams, open_groups, journal_ok, refused,
+                    stream_bytes, kept_streams, evicted_streams);
   }
 };
 

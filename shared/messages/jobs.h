@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -73,6 +74,24 @@ struct StreamEvent {
   auto tie() { return std::tie(first_seq, last_seq, kind, offset, data); }
   friend bool operator==(const StreamEvent&, const StreamEvent&) = default;
 };
+
+// The same, its data still where it came from.
+struct StreamEventView {
+  std::uint64_t first_seq = 0;
+  std::uint64_t last_seq = 0;
+  StreamEventKind kind = StreamEventKind::kStatus;
+  std::uint64_t offset = 0;
+  std::string_view data;
+
+  auto tie() { return std::tie(first_seq, last_seq, kind, offset, data); }
+};
+
+inline StreamEventView view_of(const StreamEvent& event) {
+  return {event.first_seq, event.last_seq, event.kind, event.offset, event.data};
+}
+inline StreamEvent copy_of(const StreamEventView& event) {
+  return {event.first_seq, event.last_seq, event.kind, event.offset, std::string(event.data)};
+}
 
 // A stream as far as somebody has it: every event so far in order, token runs coalesced. next_seq starts
 // at 1.

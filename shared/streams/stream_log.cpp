@@ -6,16 +6,21 @@ namespace answermill::streams {
 
 using messages::StreamEvent;
 using messages::StreamEventKind;
+using messages::StreamEventView;
 using messages::StreamState;
 
 namespace {
 // A state travels in one message of bounded items: beyond this the oldest tokens are joined.
 constexpr std::size_t kMaxStateEvents = 16384;
+
+bool has_data(StreamEventKind kind) {
+  return kind != StreamEventKind::kToken && kind != StreamEventKind::kRewind;
+}
 }  // namespace
 
 StreamLog::StreamLog(const StreamState& state) : stream_(state.stream), epoch_(state.epoch) { merge(state); }
 
-StreamLog::Applied StreamLog::apply(std::uint64_t epoch, const StreamEvent& event) {
+StreamLog::Applied StreamLog::apply_view(std::uint64_t epoch, const StreamEventView& event) {
   if (epoch < epoch_) return Applied::kStale;
   if (event.last_seq < next_seq_) return Applied::kDuplicate;
   if (finished_) return Applied::kFinished;
@@ -31,34 +36,29 @@ StreamLog::Applied StreamLog::apply(std::uint64_t epoch, const StreamEvent& even
   return Applied::kNew;
 }
 
-void StreamLog::take(const StreamEvent& event) {
-  Entry entry{next_seq_, event.last_seq, event.offset, 0, event.kind, {}};
-  switch (event.kind) {
-    case StreamEventKind::kToken: {
-      const std::size_t known = std::min<std::size_t>(text_.size() - event.offset, event.data.size());
-      entry.offset = text_.size();
-      entry.length = event.data.size() - known;
-      text_.append(event.data, known);
-      break;
-    }
-    case StreamEventKind::kRewind:
-      forget_from(event.first_seq);
-      entry.first_seq = event.first_seq;
-      cut(event.offset);
-      break;
-    case StreamEventKind::kTerminal:
-      finished_ = true;
-      entry.data = event.data;
-      break;
-    case StreamEventKind::kStatus:
-    case StreamEventKind::kSources:
-    case StreamEventKind::kCitation:
-    case StreamEventKind::kResult:
-      entry.data = event.data;
-      break;
+void StreamLog::take(const StreamEventView& event) {
+  Entry entry{next_seq_, event.last_seq, event.offset, 0, event.kind};
+  if (event.kind == StreamEventKind::kToken) {
+    const std::size_t known = std::min<std::size_t>(text_.size() - event.offset, event.data.size());
+    entry.offset = text_.size();
+    entry.length = static_cast<std::uint32_t>(event.data.size() - known);
+    text_.append(event.data.substr(known));
+  } else if (event.kind == StreamEventKind::kRewind) {
+    forget_from(event.first_seq);
+    entry.first_seq = event.first_seq;
+    cut(event.offset);
+  } else {
+    entry.length = static_cast<std::uint32_t>(data_.size());
+    data_.emplace_back(event.data);
+    data_bytes_ += event.data.size();
+    finished_ = event.kind == StreamEventKind::kTerminal;
   }
-  entries_.push_back(std::move(entry));
+  entries_.push_back(entry);
   next_seq_ = event.last_seq + 1;
+}
+
+std::size_t StreamLog::size_of(const Entry& entry) const {
+  return has_data(entry.kind) ? data_[entry.length].size() : entry.length;
 }
 
 // Text beyond the cut is dead: nobody who reads from here on needs it.
@@ -71,38 +71,44 @@ void StreamLog::cut(std::uint64_t offset) {
       entry.offset = offset;
       entry.length = 0;
     } else {
-      entry.length = std::min(entry.length, offset - entry.offset);
+      entry.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(entry.length, offset - entry.offset));
     }
   }
 }
 
 void StreamLog::forget_from(std::uint64_t seq) {
-  while (!entries_.empty() && entries_.back().first_seq >= seq) entries_.pop_back();
+  while (!entries_.empty() && entries_.back().first_seq >= seq) {
+    if (has_data(entries_.back().kind)) {
+      data_bytes_ -= data_.back().size();
+      data_.pop_back();
+    }
+    entries_.pop_back();
+  }
   if (!entries_.empty()) entries_.back().last_seq = std::min(entries_.back().last_seq, seq - 1);
 }
 
 StreamEvent StreamLog::append_token(std::string_view text) {
   StreamEvent event{next_seq_, next_seq_, StreamEventKind::kToken, text_.size(), std::string(text)};
-  take(event);
+  take(messages::view_of(event));
   return event;
 }
 
 StreamEvent StreamLog::append(StreamEventKind kind, std::string data) {
   StreamEvent event{next_seq_, next_seq_, kind, 0, std::move(data)};
-  take(event);
+  take(messages::view_of(event));
   return event;
 }
 
 StreamEvent StreamLog::append_rewind(std::uint64_t offset) {
   StreamEvent event{
       next_seq_, next_seq_, StreamEventKind::kRewind, std::min<std::uint64_t>(offset, text_.size()), {}};
-  take(event);
+  take(messages::view_of(event));
   return event;
 }
 
 StreamEvent StreamLog::append_skip(std::uint64_t next) {
   StreamEvent event{next_seq_, std::max(next_seq_, next), StreamEventKind::kRewind, text_.size(), {}};
-  take(event);
+  take(messages::view_of(event));
   return event;
 }
 
@@ -118,8 +124,8 @@ StreamEvent StreamLog::event_of(const Entry& entry) const {
   StreamEvent event{entry.first_seq, entry.last_seq, entry.kind, entry.offset, {}};
   if (entry.kind == StreamEventKind::kToken) {
     event.data = text_.substr(entry.offset, entry.length);
-  } else {
-    event.data = entry.data;
+  } else if (has_data(entry.kind)) {
+    event.data = data_[entry.length];
   }
   return event;
 }
@@ -144,7 +150,7 @@ std::vector<StreamEvent> StreamLog::read(std::uint64_t after_seq, std::size_t ma
     } else {
       events.push_back(event_of(*entry));
     }
-    bytes += token ? entry->length : entry->data.size();
+    bytes += size_of(*entry);
   }
   return events;
 }

@@ -28,7 +28,10 @@ class StreamLog {
   };
   // Token events may overlap what is known (coalesced differently): only the new part is taken. A rewind over
   // a run of numbers voids whatever was known of that run.
-  Applied apply(std::uint64_t epoch, const messages::StreamEvent& event);
+  Applied apply_view(std::uint64_t epoch, const messages::StreamEventView& event);
+  Applied apply(std::uint64_t epoch, const messages::StreamEvent& event) {
+    return apply_view(epoch, messages::view_of(event));
+  }
 
   // Writers: appends with the next sequence number and returns the event as it goes out.
   messages::StreamEvent append_token(std::string_view text);
@@ -55,18 +58,30 @@ class StreamLog {
   std::uint64_t last_seq() const { return next_seq_ - 1; }
   const std::string& text() const { return text_; }
   bool finished() const { return finished_; }
+  // Gives back what was reserved for more of it.
+  void shrink() {
+    text_.shrink_to_fit();
+    entries_.shrink_to_fit();
+    data_.shrink_to_fit();
+  }
+  // What it takes in memory, about.
+  std::size_t bytes() const {
+    return sizeof *this + text_.capacity() + entries_.capacity() * sizeof(Entry) +
+           data_.capacity() * sizeof(std::string) + data_bytes_;
+  }
 
  private:
+  // Small, since an answer has thousands: one for each token.
   struct Entry {
     std::uint64_t first_seq;
     std::uint64_t last_seq;
     std::uint64_t offset;  // kToken, kRewind
-    std::uint64_t length;  // kToken: bytes of text_
+    std::uint32_t length;  // kToken: bytes of text_; kRewind: 0; others: their place in data_
     messages::StreamEventKind kind;
-    std::string data;  // other kinds
   };
 
-  void take(const messages::StreamEvent& event);
+  void take(const messages::StreamEventView& event);
+  std::size_t size_of(const Entry& entry) const;
   void cut(std::uint64_t offset);
   void forget_from(std::uint64_t seq);
   messages::StreamEvent event_of(const Entry& entry) const;
@@ -76,6 +91,8 @@ class StreamLog {
   std::uint64_t next_seq_ = 1;
   std::string text_;
   std::vector<Entry> entries_;
+  std::vector<std::string> data_;
+  std::size_t data_bytes_ = 0;
   bool finished_ = false;
 };
 

@@ -46,7 +46,7 @@ struct App::Parts {
                               [this](bus::Job job, std::shared_ptr<bus::JobHandle> handle) {
                                 record_job(std::move(job), std::move(handle));
                               })),
-        hub(make_stream_hub(*bus)),
+        hub(make_stream_hub(*bus, static_cast<std::size_t>(config.stream_memory))),
         disk_thread("disk"),
         catalog_sync(catalog_path(config), *catalog),
         catalog_thread("catalog"),

@@ -71,6 +71,8 @@ config::Table server_table(ServerConfig& config) {
             "folder of the page; empty for none")
       .integer("upload-limit", &config.upload_limit, 1, 1LL << 50, {"ANSWERMILL_UPLOAD_LIMIT"}, "BYTES",
                "largest file that is taken")
+      .integer("stream-memory", &config.stream_memory, 1 << 20, 1LL << 40, {"ANSWERMILL_STREAM_MEMORY"},
+               "BYTES", "memory of answers beyond which those that nobody watches leave early")
       .secret(
           "access-token", &config.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
           "may do everything; required of clients that come from beyond loopback when there are no others")

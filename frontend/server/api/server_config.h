@@ -26,6 +26,7 @@ struct ServerConfig {
   BusEndpoints endpoints;
   std::string web_root;
   std::int64_t upload_limit = 2LL * 1024 * 1024 * 1024;
+  std::int64_t stream_memory = 256LL * 1024 * 1024;
   AccessConfig access;
   std::string access_token;
   std::string access_token_file;

@@ -249,6 +249,8 @@ std::string encode_status(const ServerFacts& facts, const FleetView& fleet,
         {"ready", documents.ready},
         {"failed", documents.failed}}},
       {"open_streams", status.open_streams},
+      {"ended_streams", {{"kept", status.kept_streams}, {"evicted", status.evicted_streams}}},
+      {"stream_bytes", status.stream_bytes},
       {"refused", std::move(refused)},
       {"limits", {{"upload_bytes", facts.upload_bytes}, {"question_characters", facts.question_characters}}},
       {"supported", facts.supported}});

@@ -9,11 +9,13 @@
 
 #include "shared/base/ids.h"
 #include "shared/log/log.h"
+#include "shared/streams/stream_budget.h"
 #include "shared/streams/stream_log.h"
 
 namespace answermill::frontend {
 
 using namespace messages;
+using streams::StreamBudget;
 using streams::StreamLog;
 using Clock = std::chrono::steady_clock;
 
@@ -26,7 +28,8 @@ constexpr std::chrono::seconds kSilence{3};  // beacons name every live stream e
 
 class Hub : public StreamHub, private TopicListener {
  public:
-  Hub(FrontendBus& bus, StreamHubClock clock) : bus_(bus), clock_(std::move(clock)) {
+  Hub(FrontendBus& bus, std::size_t memory, StreamHubClock clock)
+      : bus_(bus), clock_(std::move(clock)), budget_(memory) {
     bus_.on_fleet([this](const FleetStatus& fleet) { on_fleet(fleet); });
   }
 
@@ -285,6 +288,24 @@ class Hub : public StreamHub, private TopicListener {
       heal(stream);
     }
     for (const auto& stream : forget) drop(stream);
+    stay_within_memory();
+  }
+
+  // Once a second: what comes in between is bounded by what the bus carries in that time.
+  void stay_within_memory() {
+    using Leaves = StreamBudget::Leaves;
+    for (const auto& [stream, mirror] : mirrors_) {
+      budget_.resize(stream, sizeof(Mirror) + mirror.log.bytes());
+      const bool needed = !mirror.viewers.empty() || mirror.question || mirror.cancelling || mirror.replaying;
+      budget_.set(stream,
+                  needed                  ? Leaves::kNever
+                  : mirror.log.finished() ? Leaves::kFirst
+                                          : Leaves::kSecond,
+                  mirror.unseen_since);
+    }
+    std::size_t left = 0;
+    for (; const std::string* next = budget_.next_to_leave(); ++left) drop(std::string(*next));
+    if (left > 0) log::info("event=streams_evicted count={} bytes={}", left, budget_.total());
   }
 
   // The broker lost its memory: give it the question again, with what was shown of the answer.
@@ -304,6 +325,7 @@ class Hub : public StreamHub, private TopicListener {
 
   void drop(const std::string& stream) {
     mirrors_.erase(stream);
+    budget_.forget(stream);
     const std::string topic(topic_of_stream(stream));
     const auto members = topics_.find(topic);
     if (members == topics_.end()) return;
@@ -315,14 +337,15 @@ class Hub : public StreamHub, private TopicListener {
 
   FrontendBus& bus_;
   StreamHubClock clock_;
+  StreamBudget budget_;
   std::unordered_map<std::string, Mirror> mirrors_;
   std::unordered_map<std::string, std::set<std::string>> topics_;
 };
 
 }  // namespace
 
-std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus, StreamHubClock clock) {
-  return std::make_unique<Hub>(bus, std::move(clock));
+std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus, std::size_t memory, StreamHubClock clock) {
+  return std::make_unique<Hub>(bus, memory, std::move(clock));
 }
 
 }  // namespace answermill::frontend

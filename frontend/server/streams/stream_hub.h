@@ -55,7 +55,9 @@ class StreamHub {
 
 using StreamHubClock = std::function<std::chrono::steady_clock::time_point()>;
 
-std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus,
+// `memory`: bytes of mirrors beyond which those that nobody looks at leave, ended ones first. Whoever comes
+// back to them gets them from the broker, or as kUnknown: from the catalog.
+std::unique_ptr<StreamHub> make_stream_hub(FrontendBus& bus, std::size_t memory,
                                            StreamHubClock clock = std::chrono::steady_clock::now);
 
 }  // namespace answermill::frontend

@@ -19,6 +19,8 @@ using streams::StreamLog;
 constexpr char kTopic[] = "aaaaaaaaaaaaaaaa";
 constexpr char kStream[] = "aaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb";
 constexpr unsigned kEventsOfOneBoot = 20;
+constexpr std::size_t kMemory =
+    1;  // whatever nobody looks at leaves at once, and comes back when somebody does
 
 class FakeBus : public FrontendBus {
  public:
@@ -97,7 +99,7 @@ class Wire {
   explicit Wire(std::uint32_t seed) : random_(seed) {
     for (auto& bus : buses_) {
       bus = std::make_unique<FakeBus>(relay);
-      hubs_.push_back(make_stream_hub(*bus, [this] { return now_; }));
+      hubs_.push_back(make_stream_hub(*bus, kMemory, [this] { return now_; }));
       bus->tell_fleet(boot_);
     }
     for (auto& viewer : viewers) attach(viewer, random_() % 2);

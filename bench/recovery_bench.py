@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT / "tests/chaos"), str(ROOT / "tests/fleet")]
 from fleet import ChaosFleet  # noqa: E402
 from harness import BIN, ModelServer, book, sse_events, wait_for  # noqa: E402
 
-BARS = {"kill": 2.0, "stop": 2.0, "hang": 5.0, "broker": 5.0}
+BARS = {"kill": 2.0, "stop": 5.0, "hang": 5.0, "broker": 5.0}
 WORDS = {"kill": "worker killed, its job runs elsewhere", "stop": "worker stopped (SIGSTOP), its job runs elsewhere",
          "hang": "work loop hung, I/O thread alive", "broker": "broker killed, first job handed out"}
 
@@ -38,8 +38,8 @@ class Watched:
     def __init__(self, fleet, number):
         self.events = []
         self.ended = False
-        self.response = fleet.request("POST", "/api/ask", {"question": f"recite word{number} 1000"},
-                                      {"Accept": "text/event-stream"})
+        question = f"Who is the keeper of page 1? recite word{number} 1000"
+        self.response = fleet.request("POST", "/api/ask", {"question": question}, {"Accept": "text/event-stream"})
         assert self.response.status == 200, self.response.read()
         self.stream = self.response.headers["X-Stream-Id"]
         threading.Thread(target=self.read, daemon=True).start()
@@ -150,8 +150,8 @@ class Broker:
     def start(self):
         names = ("jobs", "work", "events", "worker-events", "query")
         flags = [word for name in names for word in (f"--{name}-endpoint", self.endpoint(name))]
-        self.process = subprocess.Popen([BIN / "answermill-broker", "--data", self.folder, "--tenant-open-jobs", "2000000",
-                                         *flags], stderr=open(self.folder / "log", "ab"))
+        self.process = subprocess.Popen([BIN / "answermill-broker", "--data", self.folder, "--tenant-open-jobs",
+                                         "2000000", *flags], stderr=open(self.folder / "log", "ab"))
 
     def kill(self):
         self.process.kill()

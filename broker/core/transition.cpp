@@ -118,7 +118,15 @@ void Core::recover_job(const std::string& value) {
     job.deadline = started_ + std::chrono::milliseconds(job.stored.spec.deadline_ms);
   }
   const std::string id = job.stored.spec.id;
-  if (const auto stream = streams_.find(job.stored.spec.stream); stream != streams_.end()) {
+  const std::string& name = job.stored.spec.stream;
+  if (!name.empty() && job.stored.completes_stream.empty()) {
+    auto stream = streams_.find(name);
+    if (stream == streams_.end()) {
+      // An earlier broker had the question from a worker only, and died before its frontend claimed it.
+      Transition none;
+      open_stream({name, {}}, false, job.stored.spec.tenant, none).from_before = true;
+      stream = streams_.find(name);
+    }
     stream->second.log.merge(job.stored.stream);
   }
   // A stream that is being recorded has ended: whoever missed its terminal event finds it here.

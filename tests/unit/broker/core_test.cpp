@@ -368,6 +368,38 @@ TEST(Core, AdoptsAQuestionTheJournalNeverSaw) {
 }
 
 // Everything is stopped and started: what the stream showed so far comes back with the journaled job.
+TEST(Core, FindsTheHopOfAQuestionThatItsFrontendSubmitsAgain) {
+  Bench b;
+  b.hello("w", "generate");
+  b.submit(question());
+  auto lease = b.lease("w");
+  b.restart(2);  // the question was never written; its worker brings it back, and finishes
+  b.hello("w", "generate", 1, {{lease->spec, 1, lease->fence, true, false, {}}});
+  const auto welcome = b.out.take<Welcome>("w", WorkKind::kWelcome);
+  lease->fence = welcome->adopted.at(0).fence;
+  Outcome outcome;
+  JobSpec next;
+  next.stage = "index";
+  next.op = "search";
+  outcome.followups.push_back(next);
+  b.result("w", *lease, outcome);
+  for (int i = 0; i < 6;
+       ++i) {  // the result is kept until the frontend has had its time to say what it showed
+    b.beat("w");
+    b.pass(milliseconds(500));
+  }
+  b.commit();
+  b.restart(3);  // before the frontend claimed the stream
+  b.submit(question());
+  b.commit();
+  b.pass(seconds(5));
+  b.hello("w", "generate");
+  b.hello("i", "index");
+  b.pass(seconds(1));
+  EXPECT_FALSE(b.lease("w")) << "asked a second time from the beginning";
+  EXPECT_TRUE(b.lease("i"));
+}
+
 TEST(Core, KeepsWhatAStreamShowedOverARestartOfTheWholeFleet) {
   Bench bench;
   bench.hello("i", "index");

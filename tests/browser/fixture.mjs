@@ -68,29 +68,30 @@ export async function startModelServer() {
   return { url, stop: () => stopped(child) };
 }
 
-// A fleet of its own, or the one that runs at `url`. A restart keeps data and port.
-export async function startFleet({ environment = {}, url = process.env.ANSWERMILL_URL } = {}) {
+// A fleet of its own with further `args` of `answermill up`, or the one that runs at `url`. A restart keeps data and port.
+export async function startFleet({ environment = {}, scheme = '', args = [], url = process.env.ANSWERMILL_URL } = {}) {
   if (url) return { url, restart: null, stop: async () => {} };
   const data = mkdtempSync(join(tmpdir(), 'answermill-browser-'));
   // A developer's own model would make the answers depend on where the tests run.
   const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|DEEPSEEK)_/.test(name)));
   const launch = async (listen) => {
     const program = join(process.env.ANSWERMILL_BIN, 'answermill');
-    const child = spawn(program, ['up', '--data', data, '--listen', listen], {
+    const child = spawn(program, ['up', '--data', data, '--listen', listen, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...clean, ...environment },
     });
-    const ready = await lineOf(child, (line) => /^ready (http:\S+)/.exec(line)?.[1], 'the fleet');
+    const ready = await lineOf(child, (line) => /^ready (https?:\S+)/.exec(line)?.[1], 'the fleet');
     return { child, ready };
   };
-  let running = await launch('127.0.0.1:0');
+  let running = await launch(`${scheme}127.0.0.1:0`);
   const address = new URL(running.ready).host;
   return {
     url: running.ready,
+    data,
     restart: async (whileDown) => {
       await stopped(running.child);
       await whileDown();
-      running = await launch(address);
+      running = await launch(scheme + address);
     },
     stop: async () => {
       await stopped(running.child);
@@ -100,11 +101,11 @@ export async function startFleet({ environment = {}, url = process.env.ANSWERMIL
 }
 
 // One browser for a file of tests; every page fails its test on script errors and on what the policy refuses.
-export async function startBrowser() {
-  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+export async function startBrowser(...flags) {
+  const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-dev-shm-usage', ...flags] });
   return {
     stop: () => browser.close(),
-    open: async (url, options = {}) => {
+    open: async (url, options = {}, ready = '#question') => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
       context.setDefaultTimeout(30_000);
       const page = await context.newPage();
@@ -114,7 +115,7 @@ export async function startBrowser() {
         if (message.type() === 'error' && /Content Security Policy|Uncaught/.test(message.text())) errors.push(message.text());
       });
       await page.goto(url);
-      await page.waitForSelector('#question');
+      await page.waitForSelector(ready);
       return { page, errors, close: () => context.close() };
     },
   };

@@ -102,6 +102,23 @@ def test_a_token_is_taken_from_header_cookie_and_address(fleet):
     assert fleet.admin not in fleet.log_text() and fleet.reader not in fleet.log_text()
 
 
+def test_a_page_keeps_its_token_in_a_cookie(fleet):
+    def session(method, headers):
+        answer = fleet.request(method, "/api/session", headers=headers)
+        return answer.status, json.loads(answer.read()), answer.headers["Set-Cookie"]
+
+    code, said, cookie = session("POST", bearer(fleet.lawyer))
+    assert code == 200 and said == {"token": "lawyer", "scopes": ["read", "ask", "write"], "collections": ["law"]}
+    assert cookie.startswith(f"answermill_token={fleet.lawyer};") and "HttpOnly; SameSite=Strict" in cookie
+    kept = {"Cookie": cookie.partition(";")[0]}
+    assert session("GET", kept)[:2] == (200, said)
+    assert session("GET", {})[0] == 401 and session("POST", kept)[0] == 400
+    assert session("POST", {**kept, **bearer("am_wrong")})[0] == 401
+    assert session("POST", {**bearer(fleet.lawyer), "Origin": "http://evil.example"})[0] == 403
+    code, said, cookie = session("DELETE", {"Cookie": "answermill_token=am_revoked"})
+    assert code == 200 and "answermill_token=; " in cookie and "Max-Age=0" in cookie
+
+
 def test_messages_are_judged_one_by_one(fleet):
     upload = {"type": "upload_begin", "id": "u", "name": "a.txt", "size": 1}
     said = converse(fleet, "/api/ws", fleet.reader, upload, ("error", "upload_ready"))

@@ -11,7 +11,7 @@ namespace answermill::command {
 
 void bind_client_options(config::Table& table, ClientOptions& options) {
   table.text("server", &options.server, {"ANSWERMILL_SERVER"}, "URL", "where Answermill listens")
-      .secret("token", &options.token, {"ANSWERMILL_TOKEN"}, "access token of a server beyond loopback")
+      .secret("token", &options.token, {"ANSWERMILL_TOKEN"}, "access token, where the server wants one")
       .text("token-file", &options.token_file, {"ANSWERMILL_TOKEN_FILE"}, "FILE",
             "file that holds the access token")
       .text("ca-file", &options.ca_file, {"ANSWERMILL_CA_FILE"}, "FILE",

@@ -97,6 +97,16 @@ void remove_document(DocumentService& documents, const Caller& caller, const std
                });
 }
 
+RightsView rights_of(const Caller& caller) {
+  RightsView rights;
+  for (const access::Scope scope : access::kAllScopes) {
+    if (caller.may({scope})) rights.scopes.emplace_back(to_string(scope));
+  }
+  rights.collections = caller.collections();
+  if (caller.grant()) rights.token = caller.grant()->token.name;
+  return rights;
+}
+
 void add_refusals(Router& router) {
   router.refuse_with("/v1", [](const Request&, const Refusal& refusal) {
     return RefusalBody{kJsonContentType, openai::denied(denial_of(refusal))};

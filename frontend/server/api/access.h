@@ -46,6 +46,8 @@ void keep_reachable(Rows& rows, const Caller& caller, CollectionOf collection_of
   std::erase_if(rows, [&](const auto& row) { return !caller.reaches(collection_of(row)); });
 }
 
+RightsView rights_of(const Caller& caller);
+
 // How refusals look on the wires that have a shape of their own.
 void add_refusals(Router& router);
 

@@ -99,6 +99,7 @@ struct App::Parts {
     Router& router = edge.router();
     add_refusals(router);
     const AnswerContext context{services, documents, questions, answers};
+    add_session_routes(router);
     add_document_routes(router, context);
     add_collection_routes(router, context);
     add_question_routes(router, context);

@@ -55,7 +55,7 @@ NativeSession::~NativeSession() {
 
 void NativeSession::on_open() {
   context_.fleet.listen(*this);
-  send(native::welcome(context_.services.facts, topic_, context_.fleet.view()));
+  send(native::welcome(context_.services.facts, topic_, context_.fleet.view(), rights_of(caller())));
   send(native::fleet(context_.fleet.view()));
 }
 

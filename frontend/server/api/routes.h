@@ -11,6 +11,8 @@ namespace answermill::frontend {
 
 void add_document_routes(Router& router, const AnswerContext& context);
 void add_collection_routes(Router& router, const AnswerContext& context);
+// Who am I: `/api/session`, where the page keeps its access token.
+void add_session_routes(Router& router);
 void add_question_routes(Router& router, const AnswerContext& context);
 void add_assistant_routes(Router& router, const AnswerContext& context);
 void add_chat_routes(Router& router, const AnswerContext& context);

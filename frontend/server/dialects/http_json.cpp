@@ -208,6 +208,8 @@ std::string encode_stream(const AnswerView& answer) {
                    {"next_seq", answer.next_seq}});
 }
 
+std::string encode_rights(const RightsView& rights) { return dump(rights_json(rights)); }
+
 std::string encode_health() { return dump(Json{{"status", "ok"}, {"version", ANSWERMILL_VERSION}}); }
 
 std::string encode_ready(const FleetView& fleet) {

@@ -37,6 +37,7 @@ std::string encode_document_deleted(std::string_view id, bool finished);
 std::string encode_page(const messages::PageText& page);
 std::string encode_collection(const CollectionRow& collection);
 std::string encode_collections(const std::vector<CollectionRow>& collections);
+std::string encode_rights(const RightsView& rights);
 std::string encode_flag(std::string_view name);  // {"deleted":true}
 std::string encode_search(std::string_view query, std::string_view collection,
                           const messages::SourcesEvent& found, double took_ms);

@@ -94,6 +94,12 @@ Json coverage_json(const messages::Coverage& coverage) {
   return {{"pages", coverage.pages}, {"total_pages", coverage.total_pages}};
 }
 
+Json rights_json(const RightsView& rights) {
+  return {{"token", rights.token.empty() ? Json(nullptr) : Json(rights.token)},
+          {"scopes", rights.scopes},
+          {"collections", rights.collections}};
+}
+
 Json meta_json(const messages::AnswerMeta& meta) {
   return {{"mode", meta.mode},
           {"model", meta.model},

@@ -26,6 +26,7 @@ Json passage_json(const messages::Passage& passage);
 Json passages_json(const std::vector<messages::Passage>& passages);
 Json citation_json(const messages::CitationEvent& citation);
 Json coverage_json(const messages::Coverage& coverage);
+Json rights_json(const RightsView& rights);
 Json meta_json(const messages::AnswerMeta& meta);
 
 // Fields of a running or finished answer that several wires show: status, text, sources, citations, meta.

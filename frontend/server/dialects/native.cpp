@@ -68,14 +68,16 @@ Result<ClientMessage> parse(std::string_view text) {
   return message;
 }
 
-std::string welcome(const ServerFacts& facts, std::string_view client, const FleetView& fleet) {
+std::string welcome(const ServerFacts& facts, std::string_view client, const FleetView& fleet,
+                    const RightsView& rights) {
   return dump(Json{{"type", "welcome"},
                    {"version", facts.version},
                    {"client", client},
                    {"mode", fleet.mode},
                    {"model", fleet.model},
                    {"limits", limits_json(facts)},
-                   {"supported", facts.supported}});
+                   {"supported", facts.supported},
+                   {"access", rights_json(rights)}});
 }
 
 std::string documents(const std::optional<std::string>& collection,

@@ -50,7 +50,8 @@ struct ClientMessage {
 // Errors: kMalformed, kInvalidArgument (with the field or the type that is wrong).
 Result<ClientMessage> parse(std::string_view text);
 
-std::string welcome(const ServerFacts& facts, std::string_view client, const FleetView& fleet);
+std::string welcome(const ServerFacts& facts, std::string_view client, const FleetView& fleet,
+                    const RightsView& rights);
 std::string documents(const std::optional<std::string>& collection,
                       const std::vector<DocumentView>& documents);
 std::string document(const DocumentView& document);

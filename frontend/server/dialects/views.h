@@ -54,6 +54,13 @@ struct FleetView {
 };
 FleetView fleet_view(const messages::FleetStatus& status);
 
+// What a client may do here, as a page shows it.
+struct RightsView {
+  std::string token;                     // its name; empty: none is needed
+  std::vector<std::string> scopes;       // all that hold, those that `admin` stands for too
+  std::vector<std::string> collections;  // the only ones in reach; empty: all
+};
+
 // What the process offers; the same for every client.
 struct ServerFacts {
   std::string version;

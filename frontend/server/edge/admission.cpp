@@ -69,12 +69,16 @@ Refusal admit(const AccessPolicy& policy, const Request& request, const Arrival&
   return {};
 }
 
-ShownToken shown_token(const TokenRing& tokens, const Request& request) {
+std::string_view bearer_token(const Request& request) {
   constexpr std::string_view kBearer = "bearer ";
   const std::string_view authorization = request.header("authorization");
-  if (authorization.size() > kBearer.size() &&
-      equals_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) {
-    if (auto grant = tokens.find(trimmed(authorization.substr(kBearer.size())))) return {std::move(grant)};
+  if (!equals_ignoring_case(authorization.substr(0, kBearer.size()), kBearer)) return {};
+  return trimmed(authorization.substr(kBearer.size()));
+}
+
+ShownToken shown_token(const TokenRing& tokens, const Request& request) {
+  if (const std::string_view token = bearer_token(request); !token.empty()) {
+    if (auto grant = tokens.find(token)) return {std::move(grant)};
   }
   if (const auto token = request.query_value("token"); token && !token->empty()) {
     if (auto grant = tokens.find(*token)) return {std::move(grant), true};
@@ -112,10 +116,10 @@ std::string client_address(const std::vector<std::string>& proxies, const Reques
   return peer;
 }
 
-std::string token_cookie(std::string_view token, const ListenScope& scope) {
+std::string token_cookie(std::string_view token, bool tls) {
   constexpr int kDays = 30;
   return fmt::format("{}={}; Path=/; Max-Age={}; HttpOnly; SameSite=Strict{}", kTokenCookie, token,
-                     kDays * 86'400, scope.tls ? "; Secure" : "");
+                     token.empty() ? 0 : kDays * 86'400, tls ? "; Secure" : "");
 }
 
 bool wants_html(const Request& request) {

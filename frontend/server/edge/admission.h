@@ -45,8 +45,11 @@ bool needs_token(const TokenRing& tokens, const ListenScope& scope, bool open_lo
 std::string client_address(const std::vector<std::string>& proxies, const Request& request,
                            const std::string& peer);
 
-// The Set-Cookie value that keeps the token in the browser.
-std::string token_cookie(std::string_view token, const ListenScope& scope);
+// The token in `Authorization: Bearer TOKEN`; empty when there is none.
+std::string_view bearer_token(const Request& request);
+
+// The Set-Cookie value that keeps the token in the browser; for an empty token, the one that takes it out.
+std::string token_cookie(std::string_view token, bool tls);
 
 // Asks for a page rather than for data: decides how an error is told.
 bool wants_html(const Request& request);

@@ -26,6 +26,7 @@ struct Request {
   Headers headers;    // names in lower case
   std::string body;   // whole, for plain routes (bounded by the body limit)
   std::string peer;   // address of the client
+  bool tls = false;   // came in through TLS of ours
   Caller caller;
   std::vector<std::string> captures;  // one per "{name}" of the route's pattern, percent-decoded
 

@@ -117,6 +117,7 @@ void HttpProtocol::begin_request() {
   request_.method = head.method;
   request_.headers = head.headers;
   request_.peer = peer_.address();
+  request_.tls = peer_.scope().tls;
   const std::string_view expect = request_.header("expect");
   exchange_.expects_continue = has_body && !head.http10 && !expect.empty();
   exchange_.small_body =
@@ -141,6 +142,13 @@ void HttpProtocol::begin_request() {
   dispatch(*target);
 }
 
+// The page itself is open to all: it is no secret, and it is where people enter their token.
+Access HttpProtocol::access_to_files() const {
+  constexpr Access kPage{{}, Use::kRequest, true};
+  const bool gets = request_.method == "GET" || request_.method == "HEAD";
+  return gets && peer_.context().files.contains(request_.path) ? kPage : kNeedsAnything;
+}
+
 void HttpProtocol::dispatch(const Target& target) {
   const bool upgrading = parser_->head().upgrade && header_lists(request_.header("upgrade"), "websocket");
   RouteMatch match = peer_.context().routes.match(request_.method, target.segments, upgrading);
@@ -148,7 +156,7 @@ void HttpProtocol::dispatch(const Target& target) {
     const std::string_view methods = match.allow.empty() ? std::string_view("GET, HEAD") : match.allow;
     return answer(exchange_.number, 204, {}, {}, preflight_headers(request_, methods));
   }
-  if (!authorize(match.action == nullptr ? kNeedsAnything : match.access)) return;
+  if (!authorize(match.action == nullptr ? access_to_files() : match.access)) return;
   if (match.action == nullptr) {
     if (match.allow.empty()) return serve_file();
     return refuse(405, "This path is not for that method.", {{"Allow", match.allow}});

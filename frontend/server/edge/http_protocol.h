@@ -73,6 +73,7 @@ class HttpProtocol final : public PeerProtocol, public HttpAnswerer {
   bool step_head();
   bool step_body();
   void begin_request();
+  Access access_to_files() const;
   void dispatch(const Target& target);
   // Knows the caller, asks whether he may, and counts it. False: he was answered.
   bool authorize(const Access& access);

@@ -50,7 +50,7 @@ bool HttpProtocol::authorize(const Access& access) {
   exchange_.caller = request_.caller;
   if (shown.in_query && request_.method == "GET" && request_.path == "/") {
     answer(exchange_.number, 303, kHtmlType, {},
-           {{"Location", "/"}, {"Set-Cookie", token_cookie(in_query, peer_.scope())}});
+           {{"Location", "/"}, {"Set-Cookie", token_cookie(in_query, request_.tls)}});
     return false;
   }
   if (const Refusal refusal = request_.caller.use(access, now); refusal.refused()) {

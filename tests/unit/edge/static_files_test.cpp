@@ -56,6 +56,23 @@ TEST(EdgeStaticFiles, ServesThePageWithItsHeaders) {
   EXPECT_EQ(fetch(edge.port(), "HEAD", "/").headers.at("content-length"), std::to_string(index.body.size()));
 }
 
+TEST(EdgeStaticFiles, ShowsThePageToWhoHasYetToEnterAToken) {
+  const Page page;
+  EdgeConfig config;
+  config.listen = {"0.0.0.0:0"};
+  config.access_token = "s3cret";
+  config.static_root = page.root();
+  RunningEdge edge({}, config);
+  EXPECT_EQ(fetch(edge.port(), "GET", "/").status, 200);
+  EXPECT_EQ(fetch(edge.port(), "HEAD", "/assets/app-1a2b.js").status, 200);
+  EXPECT_EQ(fetch(edge.port(), "POST", "/").status, 401);
+  EXPECT_EQ(fetch(edge.port(), "GET", "/elsewhere").status, 401);
+  EXPECT_EQ(fetch(edge.port(), "GET", "/?token=wrong").headers.count("set-cookie"), 0U);
+  const auto visit = fetch(edge.port(), "GET", "/?token=s3cret");
+  EXPECT_EQ(visit.status, 303);
+  EXPECT_EQ(visit.headers.at("location"), "/");
+}
+
 TEST(EdgeStaticFiles, ServesHashedAssetsForeverAndCompressed) {
   const Page page;
   EdgeConfig config;

@@ -59,6 +59,20 @@ class SessionAccess : public testing::Test {
 
 constexpr char kAsk[] = R"({"type":"ask","id":"a","question":"Why?"})";
 
+TEST_F(SessionAccess, TheWelcomeSaysWhatTheTokenMayDo) {
+  const auto welcome = [this] {
+    NativeSession session({*world_.services, documents_, questions_, fleet_}, socket_);
+    session.on_open();
+    return socket_->sent.at(socket_->sent.size() - 2);  // before the fleet's state
+  };
+  EXPECT_TRUE(
+      has(welcome(), R"("access":{"token":null,"scopes":["read","ask","write","admin"],"collections":[]})"));
+  let_in({Scope::kRead, Scope::kAsk}, {"law"});
+  EXPECT_TRUE(has(welcome(), R"("access":{"token":"ci","scopes":["read","ask"],"collections":["law"]})"));
+  let_in({Scope::kAdmin});
+  EXPECT_TRUE(has(welcome(), R"("scopes":["read","ask","write","admin"])"));
+}
+
 TEST_F(SessionAccess, AReaderCannotAskOrUpload) {
   let_in({Scope::kRead});
   const auto session = native();

@@ -1,6 +1,7 @@
 // Wires the parts of the page together once; components find them through Svelte's context.
 import { getContext, setContext } from 'svelte';
 import { Chat } from './chat.svelte.ts';
+import { Finder } from './finder.svelte.ts';
 import { Library } from './library.svelte.ts';
 import { Link } from './link.svelte.ts';
 import { Notices } from './notices.svelte.ts';
@@ -13,6 +14,7 @@ export interface Application {
   library: Library;
   uploads: Uploads;
   chat: Chat;
+  finder: Finder;
   reader: Reader;
   notices: Notices;
   theme: Theme;
@@ -26,7 +28,7 @@ export function createApplication(): Application {
   const library = new Library(link, notices);
   const uploads = new Uploads(link, notices);
   const chat = new Chat(link, notices, (name) => library.choose(name));
-  const application = { link, library, uploads, chat, reader: new Reader(), notices, theme: new Theme() };
+  const application = { link, library, uploads, chat, finder: new Finder(link), reader: new Reader(), notices, theme: new Theme() };
   setContext(kContext, application);
   return application;
 }

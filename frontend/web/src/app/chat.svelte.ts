@@ -130,6 +130,7 @@ export class Chat {
   }
 
   async loadConversations(): Promise<void> {
+    if (!this.link.may.ask) return;
     try {
       this.conversations = (await api.conversations()).conversations;
     } catch {
@@ -224,6 +225,12 @@ export class Chat {
   }
 
   private catchUp(): void {
+    if (!this.link.may.ask) {
+      this.conversations = [];
+      return;
+    }
+    // It could not be opened before there was a connection, or a token.
+    if (this.problem !== '' && this.current !== '') void this.open(this.current);
     for (const turn of this.streams.values()) {
       this.resume(turn);
       if (turn.stopping) this.link.send({ type: 'cancel', stream: turn.stream });

@@ -2,6 +2,7 @@
 import { api, ApiError } from '../protocol/http.ts';
 import type { CollectionInfo, DocumentInfo, ServerMessage } from '../protocol/messages.ts';
 import { errorSentence, reachOf } from '../state/describe.ts';
+import { collectionToShow } from '../state/rights.ts';
 import type { Link } from './link.svelte.ts';
 import type { Notices } from './notices.svelte.ts';
 
@@ -26,7 +27,8 @@ export class Library {
   ) {
     link.listen({
       onWelcome: () => {
-        link.send({ type: 'watch' });
+        if (link.may.read) link.send({ type: 'watch' });
+        else this.showNone();
         void this.loadCollections();
       },
       onMessage: (message) => this.receive(message),
@@ -59,7 +61,6 @@ export class Library {
   async drop(name: string): Promise<void> {
     await this.attempt(async () => {
       await api.deleteCollection(name);
-      if (this.collection === name) this.choose('default');
       await this.loadCollections();
       this.notices.show(`Deleted the collection ${name}`);
     });
@@ -86,8 +87,7 @@ export class Library {
   private async loadCollections(): Promise<void> {
     await this.attempt(async () => {
       this.collections = (await api.collections()).collections;
-      const known = this.collections.some((other) => other.name === this.collection);
-      if (!known && this.collections.length > 0) this.choose('default');
+      this.choose(collectionToShow(this.collection, this.collections.map((other) => other.name)));
     });
   }
 
@@ -101,6 +101,11 @@ export class Library {
       this.notices.show(detail || sentence, 'error');
       return false;
     }
+  }
+
+  private showNone(): void {
+    this.all = new Map();
+    this.loaded = true;
   }
 
   private put(info: DocumentInfo): void {

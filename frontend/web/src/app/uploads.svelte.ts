@@ -102,6 +102,7 @@ export class Uploads {
         break;
       case 'uploaded':
         this.step(item, { type: 'uploaded' });
+        if (!this.link.may.read) this.notices.show(`Added ${item.file.name}`);
         this.items = this.items.filter((other) => other !== item);
         this.startWaiting();
         break;

@@ -5,10 +5,12 @@ import type { ClientMessage, ServerMessage } from './messages.ts';
 
 const kPingMs = 20_000;
 const kSilenceMs = 45_000;
+const kPolicyViolation = 1008;
 
 export interface ConnectionEvents {
   onMessage(message: ServerMessage): void;
-  onLost(retryInMs: number): void;
+  // `refused`: it was never open, or the server closed it for what this client may not do.
+  onLost(refused: boolean): void;
   onTrying(): void;
 }
 
@@ -46,8 +48,10 @@ export class Connection {
       this.attempt = 0;
       if (typeof event.data === 'string') this.receive(event.data);
     };
-    socket.onclose = () => {
-      if (this.socket === socket) this.lost();
+    let opened = false;
+    socket.onopen = () => (opened = true);
+    socket.onclose = (event) => {
+      if (this.socket === socket) this.lost(!opened || event.code === kPolicyViolation);
     };
     this.heardAt = Date.now();
   }
@@ -78,11 +82,11 @@ export class Connection {
     this.events.onMessage(message);
   }
 
-  private lost(): void {
+  private lost(refused: boolean): void {
     this.socket = null;
     if (this.closed) return;
     const wait = backoffMs(this.attempt++, Math.random());
-    this.events.onLost(wait);
+    this.events.onLost(refused);
     this.retryTimer = window.setTimeout(() => this.open(), wait);
   }
 
@@ -93,13 +97,14 @@ export class Connection {
       this.socket = null;
       socket.onclose = null;
       socket.close();
-      this.lost();
+      this.lost(false);
       return;
     }
     this.send({ type: 'ping' });
   }
 
-  private shut(): void {
+  // Until open() is called again.
+  shut(): void {
     this.closed = true;
     window.clearTimeout(this.retryTimer);
     const socket = this.socket;

@@ -1,5 +1,5 @@
 // The HTTP requests of the page. Every failure is an ApiError with the code of docs/protocol.md.
-import type { CollectionInfo, ConversationInfo, DocumentInfo, PageText } from './messages.ts';
+import type { AccessInfo, CollectionInfo, ConversationInfo, DocumentInfo, PageText } from './messages.ts';
 
 export class ApiError extends Error {
   constructor(
@@ -10,8 +10,8 @@ export class ApiError extends Error {
   }
 }
 
-async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const init: RequestInit = { method, headers: { Accept: 'application/json' } };
+async function request<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+  const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers } };
   if (body !== undefined) {
     init.headers = { ...init.headers, 'Content-Type': 'application/json' };
     init.body = JSON.stringify(body);
@@ -31,6 +31,10 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
 const at = encodeURIComponent;
 
 export const api = {
+  session: () => request<AccessInfo>('GET', '/api/session'),
+  // The server keeps the token in a cookie that scripts cannot read.
+  enter: (token: string) => request<AccessInfo>('POST', '/api/session', undefined, { Authorization: `Bearer ${token}` }),
+  leave: () => request<unknown>('DELETE', '/api/session'),
   collections: () => request<{ collections: CollectionInfo[] }>('GET', '/api/collections'),
   createCollection: (name: string) => request<CollectionInfo>('POST', '/api/collections', { name }),
   deleteCollection: (name: string) => request<unknown>('DELETE', `/api/collections/${at(name)}`),

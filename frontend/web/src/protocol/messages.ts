@@ -144,6 +144,13 @@ export type StreamEvent = StreamEventBase &
     | { type: FinalStatus; meta?: AnswerMeta | null; error?: WireError | null }
   );
 
+// What the access token may do; without one, everything.
+export interface AccessInfo {
+  token: string | null; // its name
+  scopes: string[];
+  collections: string[]; // empty: all
+}
+
 export interface Welcome {
   type: 'welcome';
   version: string;
@@ -152,6 +159,7 @@ export interface Welcome {
   model: string;
   limits?: Limits;
   supported?: string[];
+  access?: AccessInfo;
 }
 
 export interface Started {
@@ -202,6 +210,7 @@ export type ServerMessage =
   | Resumed
   | StreamEvent
   | { type: 'upload_ready'; id: string; upload: number; chunk_bytes: number; window_bytes: number }
+  | { type: 'results'; id: string; query: string; hits: Passage[]; coverage?: Coverage | null; took_ms: number }
   | { type: 'prefetched'; id: string; question: string; passages: number; took_ms: number }
   | { type: 'upload_ack'; id: string; received: number }
   | { type: 'uploaded'; id: string; document: DocumentInfo }
@@ -213,6 +222,7 @@ export type ServerMessage =
 export type ClientMessage =
   | { type: 'watch'; collection?: string }
   | { type: 'ask'; id: string; request_id?: string; question: string; collection?: string; conversation?: string; documents?: string[] }
+  | { type: 'search'; id: string; query: string; collection?: string; k?: number }
   | { type: 'prefetch'; id: string; question: string; collection?: string }
   | { type: 'cancel'; stream: string }
   | { type: 'resume'; id?: string; stream: string; after_seq: number }

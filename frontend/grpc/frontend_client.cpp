@@ -62,7 +62,8 @@ bool take_lines(std::string& text, const std::function<bool(std::string_view)>& 
 
 }  // namespace
 
-FrontendClient::FrontendClient(std::string base_url) : base_url_(std::move(base_url)) {}
+FrontendClient::FrontendClient(std::string base_url, FrontendTrust trust)
+    : base_url_(std::move(base_url)), trust_(std::move(trust)) {}
 
 http::Request FrontendClient::request(const std::string& authorization, const std::string& method,
                                       const std::string& path) const {
@@ -71,6 +72,8 @@ http::Request FrontendClient::request(const std::string& authorization, const st
   request.url = base_url_ + path;
   if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
   request.timeouts.idle = kSilence;
+  request.ca_file = trust_.ca_file;
+  request.trust_any_certificate = trust_.any;
   return request;
 }
 

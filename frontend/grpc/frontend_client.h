@@ -14,10 +14,16 @@
 
 namespace answermill::grpc_bridge {
 
+// Whose certificate an https:// frontend may show.
+struct FrontendTrust {
+  std::string ca_file;  // PEM, instead of the system's authorities; empty for those
+  bool any = false;     // only for a process of the same fleet on this host
+};
+
 class FrontendClient {
  public:
   // `base_url` without a final slash.
-  explicit FrontendClient(std::string base_url);
+  explicit FrontendClient(std::string base_url, FrontendTrust trust = {});
 
   // `authorization` is the header of the caller in whose name it is done; empty for none.
   Result<std::string> get(const std::string& authorization, const std::string& path);
@@ -50,6 +56,7 @@ class FrontendClient {
   Result<std::string> whole(http::Request request);
 
   std::string base_url_;
+  FrontendTrust trust_;
   http::Client client_;
 };
 

@@ -27,6 +27,7 @@ using namespace answermill;
 struct GrpcConfig {
   std::string listen = "localhost:8001";
   std::string frontend = "http://localhost:8000";
+  grpc_bridge::FrontendTrust trust;
   std::string access_token;
   std::string access_token_file;
   std::string data;
@@ -44,6 +45,10 @@ config::Table table_of(GrpcConfig& values) {
       .text("listen", &values.listen, {"ANSWERMILL_GRPC_LISTEN"}, "HOST:PORT",
             "where to listen; port 0 picks one")
       .text("frontend", &values.frontend, {"ANSWERMILL_URL"}, "URL", "a frontend's address")
+      .text("ca-file", &values.trust.ca_file, {"ANSWERMILL_CA_FILE"}, "FILE",
+            "certificates (PEM) to believe an https:// frontend by, instead of the system's")
+      .flag("trust-frontend", &values.trust.any, {},
+            "believe any certificate: only for a frontend of the same fleet on this host")
       .secret("access-token", &values.access_token, {"ANSWERMILL_ACCESS_TOKEN"},
               "asked of every caller who has none of the tokens file; beyond loopback one is required")
       .text("access-token-file", &values.access_token_file, {"ANSWERMILL_ACCESS_TOKEN_FILE"}, "FILE",
@@ -137,7 +142,7 @@ int main(int argc, char** argv) {
   sigaddset(&stop, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
 
-  grpc_bridge::FrontendClient frontend(values.frontend);
+  grpc_bridge::FrontendClient frontend(values.frontend, values.trust);
   grpc_bridge::Service service(frontend, gate, static_cast<std::uint64_t>(values.upload_limit));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

@@ -25,7 +25,7 @@ PATIENCE = 60.0
 class Fleet:
     """`answermill up`, started on entering and stopped on leaving; leaving checks that it stopped cleanly."""
 
-    def __init__(self, workers=None, env=None, data=None, args=()):
+    def __init__(self, workers=None, env=None, data=None, args=(), listen="127.0.0.1:0"):
         self.folder = tempfile.TemporaryDirectory(prefix="am-")
         self.data = Path(data) if data else Path(self.folder.name) / "data"
         self.workers = workers
@@ -34,6 +34,7 @@ class Fleet:
             if name not in (env or {}):
                 self.env.pop(name, None)
         self.args = list(args)
+        self.listen = listen
         self.log = Path(self.folder.name) / "log"
         self.process = None
         self.url = None
@@ -50,7 +51,7 @@ class Fleet:
         self.folder.cleanup()
 
     def start(self):
-        command = [BIN / "answermill", "up", "--data", self.data, "--listen", "127.0.0.1:0"]
+        command = [BIN / "answermill", "up", "--data", self.data, "--listen", self.listen]
         if self.workers:
             command += ["--workers", self.workers]
         self.process = subprocess.Popen([*map(str, command), *self.args], env=self.env, stdin=subprocess.DEVNULL,

@@ -19,6 +19,10 @@ class Words {
   Words& flag_unless_empty(std::string name, const std::string& value) {
     return value.empty() ? *this : flag(std::move(name), value);
   }
+  Words& flag_if(bool wanted, std::string_view name) {
+    if (wanted) words_.push_back(fmt::format("--{}", name));
+    return *this;
+  }
   std::vector<std::string> take() { return std::move(words_); }
 
  private:
@@ -72,6 +76,8 @@ ChildSpec grpc(const FleetPlan& plan) {
   Words words(plan.programs + "/answermill-grpc");
   words.flag_unless_empty("config", plan.config);
   words.flag("data", plan.data).flag("listen", plan.grpc_listen).flag("frontend", plan.frontend_url);
+  // The sockets are ours, and no certificate is made out to the address that this host reaches them at.
+  words.flag_if(plan.frontend_url.starts_with("https:"), "trust-frontend");
   words.flag_unless_empty("access-token-file", plan.token_file)
       .flag_unless_empty("tls-cert", plan.tls_cert)
       .flag_unless_empty("tls-key", plan.tls_key);

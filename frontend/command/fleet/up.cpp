@@ -79,14 +79,10 @@ Status check_grpc(const UpOptions& options, Stand& stand) {
   const Result<Listener> listener = open_listener(options.grpc_listen);
   if (!listener) return Error{listener.error().code, "--grpc: " + listener.error().message};
   stand.plan.grpc_listen = options.grpc_listen;
-  // No certificate is made out to the address that this host reaches the frontends at.
   const auto plain =
       std::find_if(stand.listeners.begin(), stand.listeners.end(), [](const auto& one) { return !one.tls; });
-  if (plain == stand.listeners.end()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "--grpc asks the frontends without https: add --listen localhost:PORT"};
-  }
-  stand.plan.frontend_url = plain->probe_url;
+  const Listener& asked = plain == stand.listeners.end() ? stand.listeners.front() : *plain;
+  stand.plan.frontend_url = asked.probe_url;
   stand.all_loopback = stand.all_loopback && listener->loopback;
   return {};
 }

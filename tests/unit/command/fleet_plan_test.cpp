@@ -53,6 +53,12 @@ TEST(FleetPlan, GrpcIsAClientOfAFrontend) {
   EXPECT_TRUE(has_pair(child, "--frontend", "http://127.0.0.1:8000"));
   EXPECT_TRUE(has_pair(child, "--access-token-file", "/data/access-token"));
   EXPECT_TRUE(has_pair(child, "--data", "/data"));
+  const auto trusts = [](const ChildSpec& spec) {
+    return std::find(spec.command.begin(), spec.command.end(), "--trust-frontend") != spec.command.end();
+  };
+  EXPECT_FALSE(trusts(child));
+  plan.frontend_url = "https://127.0.0.1:8443";
+  EXPECT_TRUE(trusts(plan_fleet(plan).back()));
 }
 
 TEST(FleetPlan, FrontendsGetTheCertificateAndWhichSocketsItIsFor) {

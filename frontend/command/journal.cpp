@@ -14,7 +14,7 @@ namespace answermill::command {
 
 int journal_main(int argc, const char* const* argv) {
   std::string data = "answermill-data";
-  config::Table table("answermill journal", "Looks at the broker's journal; nothing in it is changed.");
+  config::Table table("answermill journal", "check or export the broker's journal; nothing in it is changed");
   table.text("data", &data, {"ANSWERMILL_DATA_DIR"}, "DIR", "folder of journal.sqlite")
       .usage(
           "check|export [flags]",

@@ -27,6 +27,7 @@ struct Candidate {
   Quote quote;
   Terms terms;
   bool tabular = false;
+  bool cut_off = false;
   double coverage = 0;
   double score = 0;
 };
@@ -128,11 +129,12 @@ void score_all(std::vector<Candidate>& candidates, Query& query, const AnswerCue
     const std::string_view text =
         std::string_view(passages[p].text)
             .substr(candidate.quote.begin, candidate.quote.end - candidate.quote.begin);
+    candidate.cut_off = is_cut_off(candidate, passages[p]);
     candidate.coverage = query.coverage(candidate.terms);
     candidate.score = candidate.coverage + 0.35 * around[p] +
                       0.1 * query.coverage(Terms(passages[p].heading)) +
                       0.12 / (1.0 + static_cast<double>(p)) + shape_bonus(text, candidate, cues) -
-                      (is_cut_off(candidate, passages[p]) ? 0.15 : 0);
+                      (candidate.cut_off ? 0.15 : 0);
   }
 }
 
@@ -143,9 +145,11 @@ bool is_relevant(const Candidate& candidate, std::size_t query_words) {
   return candidate.coverage >= bar || (candidate.coverage >= 0.12 && candidate.score >= 0.42);
 }
 
-// Further quotes must be nearly as good as the first: a wrong one costs more trust than a missing one.
+// Further quotes must be whole, and nearly as good as the first: a wrong one costs more trust than a missing
+// one.
 bool is_worth_adding(const Candidate& candidate, const Candidate& best) {
-  return candidate.score >= best.score * 0.78 && candidate.coverage >= best.coverage * 0.6;
+  return !candidate.cut_off && candidate.score >= best.score * 0.78 &&
+         candidate.coverage >= best.coverage * 0.6;
 }
 
 bool repeats(const Candidate& candidate, const std::vector<Candidate>& chosen) {

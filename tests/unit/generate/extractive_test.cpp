@@ -67,6 +67,21 @@ TEST(Extractive, EveryCitationIsExact) {
   EXPECT_GE(cited, 2U);
 }
 
+TEST(Extractive, AddsNoSentenceThatThePassageCutsOff) {
+  const auto w = work(
+      "How will the production rate of the harvester change in spring?",
+      {"The production rate of the harvester will increase in spring. If the production rate at any of our",
+       "rate of production that has come late in spring. The mill stands still."});
+  const std::string text = text_of(quote_answer(w));
+  EXPECT_NE(text.find("will increase in spring."), std::string::npos);
+  EXPECT_EQ(text.find("at any of our"), std::string::npos);
+  EXPECT_EQ(text.find("come late"), std::string::npos);
+  // Better than nothing, though.
+  EXPECT_NE(text_of(quote_answer(work("Which engine is it?", {"the engine is of the kind that we"})))
+                .find("engine"),
+            std::string::npos);
+}
+
 TEST(Extractive, QuotesTheTableLine) {
   const auto answer = quote_answer(
       work("What was the cost of sales?",

@@ -110,7 +110,7 @@ std::vector<fs::path> files_of(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  auto zygote = extract::Zygote::start({}, extract::run_pdf_parser);
+  auto zygote = extract::Zygote::start({}, extract::kPdfParser);
   if (!zygote) return 1;
   const auto files = files_of(argc, argv);
   if (files.empty()) {

@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   // Before any thread or ZeroMQ context: the process that parsers are forked from.
   extract::ParserLimits limits;
   limits.memory_bytes = static_cast<std::uint64_t>(settings.parser_megabytes) << 20U;
-  auto zygote = extract::Zygote::start(limits, extract::run_pdf_parser);
+  auto zygote = extract::Zygote::start(limits, extract::kPdfParser);
   if (!zygote) {
     answermill::log::error("{}", zygote.error().message);
     return 1;

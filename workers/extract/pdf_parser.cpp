@@ -1,5 +1,6 @@
 #include "workers/extract/pdf_parser.h"
 
+#include <iconv.h>
 #include <poll.h>
 #include <poppler-document.h>
 #include <poppler-global.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <limits>
@@ -95,6 +97,13 @@ int serve(int session, const char* bytes, int size, const ParserLimits& limits) 
 }
 
 }  // namespace
+
+void load_conversions() {
+  // Kept open: glibc unloads the module of a conversion that is no longer used. The names are those of
+  // poppler::ustring's from_utf8() and to_utf8().
+  static const std::array<iconv_t, 2> kept{iconv_open("UTF-16", "UTF-8"), iconv_open("UTF-8", "UTF-16")};
+  (void)kept;
+}
 
 int run_pdf_parser(int session, int document, const ParserLimits& limits) {
   struct stat info {};

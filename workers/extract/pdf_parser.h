@@ -8,8 +8,12 @@
 
 namespace answermill::extract {
 
-// A ParserMain. Maps `document`, says whether it opened, then answers page requests with text in physical
-// layout.
+// Maps `document`, says whether it opened, then answers page requests with text in physical layout.
 int run_pdf_parser(int session, int document, const ParserLimits& limits);
+
+// Loads the character conversions of the C library that poppler asks for with every text.
+void load_conversions();
+
+inline constexpr ParserProgram kPdfParser{run_pdf_parser, load_conversions};
 
 }  // namespace answermill::extract

@@ -17,7 +17,11 @@
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <string_view>
 #include <utility>
+
+#include "shared/log/log.h"
+#include "workers/extract/parser_walls.h"
 
 namespace answermill::extract {
 namespace {
@@ -55,13 +59,14 @@ void write_status(int fd, std::int32_t value) {
 
 // Runs in the fresh parser process.
 [[noreturn]] void become_parser(const std::array<UniqueFd, kSpawnFds>& fds, const ParserLimits& limits,
-                                ParserMain parser, pid_t zygote) {
+                                ParserProgram parser, const ParserWalls& walls, pid_t zygote) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != zygote) _exit(0);
   // The received descriptors are above kParserDocument, see run_zygote().
   dup2(fds[kErrorsFd].get(), STDERR_FILENO);
   dup2(fds[kSessionFd].get(), kParserSession);
   dup2(fds[kDocumentFd].get(), kParserDocument);
+  const bool files_closed = walls.close_files();
   close_range(kFirstClosed, ~0U, 0);
   sigset_t none;
   sigemptyset(&none);
@@ -82,7 +87,12 @@ void write_status(int fd, std::int32_t value) {
   limit(RLIMIT_NOFILE, 64);
   limit(RLIMIT_FSIZE, 0);
   limit(RLIMIT_CORE, 0);
-  _exit(parser(kParserSession, kParserDocument, limits));
+  if (!files_closed || !walls.close_calls()) {
+    constexpr std::string_view kWhy = "a parser's walls do not stand\n";
+    if (write(STDERR_FILENO, kWhy.data(), kWhy.size()) < 0) _exit(2);
+    _exit(1);
+  }
+  _exit(parser.run(kParserSession, kParserDocument, limits));
 }
 
 struct Parser {
@@ -92,8 +102,13 @@ struct Parser {
 
 class ZygoteLoop {
  public:
-  ZygoteLoop(int control, int signals, const ParserLimits& limits, ParserMain parser)
-      : control_(control), signals_(signals), limits_(limits), parser_(parser) {}
+  ZygoteLoop(int control, int signals, const ParserLimits& limits, ParserProgram parser)
+      : control_(control), signals_(signals), limits_(limits), parser_(parser) {
+    if (walls_.limits_calls() && walls_.limits_files()) return;
+    log::warn(
+        "event=parser_walls system_calls={} files={} detail=\"this kernel lacks a wall around parsers\"",
+        walls_.limits_calls() ? "limited" : "open", walls_.limits_files() ? "limited" : "open");
+  }
 
   [[noreturn]] void run() {
     for (;;) {
@@ -158,7 +173,7 @@ class ZygoteLoop {
   void spawn(std::uint64_t id, std::array<UniqueFd, kSpawnFds>& fds) {
     const pid_t zygote = getpid();
     const pid_t pid = fork();
-    if (pid == 0) become_parser(fds, limits_, parser_, zygote);
+    if (pid == 0) become_parser(fds, limits_, parser_, walls_, zygote);
     if (pid < 0) return;  // the closed status pipe tells
     write_status(fds[kStatusFd].get(), pid);
     parsers_[pid] = Parser{id, std::move(fds[kStatusFd])};
@@ -167,11 +182,13 @@ class ZygoteLoop {
   int control_;
   int signals_;
   ParserLimits limits_;
-  ParserMain parser_;
+  ParserProgram parser_;
+  ParserWalls walls_;
   std::map<pid_t, Parser> parsers_;
 };
 
-[[noreturn]] void run_zygote(UniqueFd control, const ParserLimits& limits, ParserMain parser, pid_t worker) {
+[[noreturn]] void run_zygote(UniqueFd control, const ParserLimits& limits, ParserProgram parser,
+                             pid_t worker) {
   // An empty network namespace for this process and every parser. Unprivileged users need a user namespace
   // for it; where neither is allowed parsers run without this one wall. Done first: changed credentials clear
   // PDEATHSIG.
@@ -202,12 +219,13 @@ class ZygoteLoop {
   close_range(kParserDocument, ~0U, 0);
   const int signals = signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
   if (signals != kParserDocument) _exit(1);
+  if (parser.prepare != nullptr) parser.prepare();
   ZygoteLoop(kParserSession, signals, limits, parser).run();
 }
 
 }  // namespace
 
-Result<Zygote> Zygote::start(const ParserLimits& limits, ParserMain parser) {
+Result<Zygote> Zygote::start(const ParserLimits& limits, ParserProgram parser) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
     return Error{ErrorCode::kInternal, fmt::format("no socket for the parsers: {}", std::strerror(errno))};

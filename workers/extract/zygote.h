@@ -3,8 +3,8 @@
 // Thread: start() from main() before anything else; spawn() and kill() from any thread afterwards.
 // Owns: the zygote process. It ends, and kills its parsers, when this object or the worker's whole process is
 // gone (end of file on its socket, and PR_SET_PDEATHSIG for kill -9). A parser has no network when the kernel
-// lets us take it away, no privileges to gain, and limits on memory, processor time, open files and written
-// bytes (none).
+// lets us take it away, no privileges to gain, the walls of parser_walls.h, and limits on memory, processor
+// time, open files and written bytes (none).
 #pragma once
 
 #include <sys/types.h>
@@ -24,8 +24,13 @@ struct ParserLimits {
   std::chrono::seconds idle{20};                // without a request it leaves
 };
 
-// What a parser runs: serves page requests on `session` until it is closed. Returns the exit code.
-using ParserMain = int (*)(int session, int document, const ParserLimits& limits);
+// What a parser is.
+struct ParserProgram {
+  // Serves page requests on `session` until it is closed. Returns the exit code.
+  int (*run)(int session, int document, const ParserLimits& limits) = nullptr;
+  // In the zygote, once: loads what a parser behind its walls no longer can. May be null.
+  void (*prepare)() = nullptr;
+};
 
 // The worker's ends of a fresh parser.
 struct ParserHandle {
@@ -38,7 +43,7 @@ struct ParserHandle {
 class Zygote {
  public:
   // Forks. Errors: kInternal.
-  static Result<Zygote> start(const ParserLimits& limits, ParserMain parser);
+  static Result<Zygote> start(const ParserLimits& limits, ParserProgram parser);
   // Waits for the zygote, which ends at once.
   ~Zygote();
   Zygote(Zygote&& other) noexcept

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 class Documents : public testing::Test {
  protected:
   Documents()
-      : zygote_(*Zygote::start({}, run_pdf_parser)),
+      : zygote_(*Zygote::start({}, kPdfParser)),
         blobs_(folder_.path()),
         source_(blobs_),
         extractor_(zygote_, source_, options()) {}

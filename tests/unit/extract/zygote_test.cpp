@@ -86,7 +86,7 @@ SessionLimits quick() {
 }
 
 TEST(Zygote, TellsHowAParserDied) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   const UniqueFd document = some_document();
   const auto death_on = [&](std::uint32_t page) {
@@ -111,7 +111,7 @@ TEST(Zygote, TellsHowAParserDied) {
 }
 
 TEST(Zygote, ABadPageLeavesTheParserAlive) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   const UniqueFd document = some_document();
   auto session = PdfSession::open(*zygote, document.get(), quick(), {});
@@ -122,7 +122,7 @@ TEST(Zygote, ABadPageLeavesTheParserAlive) {
 }
 
 TEST(Zygote, AParserKilledMidPageIsACrash) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   const UniqueFd document = some_document();
   SessionLimits patient;
@@ -142,7 +142,7 @@ TEST(Zygote, AParserKilledMidPageIsACrash) {
 }
 
 TEST(Zygote, CancelStopsAHangingParser) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   const UniqueFd document = some_document();
   auto session = PdfSession::open(*zygote, document.get(), SessionLimits{}, {});
@@ -151,7 +151,7 @@ TEST(Zygote, CancelStopsAHangingParser) {
 }
 
 TEST(Zygote, ParsersAreFencedIn) {
-  auto zygote = Zygote::start({}, curious_parser);
+  auto zygote = Zygote::start({}, {curious_parser});
   ASSERT_TRUE(zygote);
   const UniqueFd document = some_document();
   auto session = PdfSession::open(*zygote, document.get(), quick(), {});
@@ -166,7 +166,7 @@ TEST(Zygote, ParsersAreFencedIn) {
 }
 
 TEST(Zygote, SaysWhenItIsGone) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   EXPECT_TRUE(zygote->alive());
   const UniqueFd document = some_document();
@@ -181,7 +181,7 @@ TEST(Zygote, SaysWhenItIsGone) {
 }
 
 TEST(Zygote, ServesManyThreads) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   const UniqueFd document = some_document();
   std::vector<std::thread> threads;
@@ -204,7 +204,7 @@ TEST(Zygote, DiesWithItsWorker) {
   ASSERT_EQ(pipe(report.data()), 0);
   const pid_t worker = fork();
   if (worker == 0) {
-    auto zygote = Zygote::start({}, misbehaving_parser);
+    auto zygote = Zygote::start({}, {misbehaving_parser});
     const UniqueFd document = some_document();
     auto session = PdfSession::open(*zygote, document.get(), SessionLimits{}, {});
     const std::array<pid_t, 2> pids{zygote->pid(), session ? (*session)->pid() : 0};
@@ -230,7 +230,7 @@ TEST(Zygote, DiesWithItsWorker) {
 }
 
 TEST(Extractor, LosesOnlyThePoisonPages) {
-  auto zygote = Zygote::start({}, misbehaving_parser);
+  auto zygote = Zygote::start({}, {misbehaving_parser});
   ASSERT_TRUE(zygote);
   const TemporaryFolder folder;
   store::BlobStore blobs(folder.path());

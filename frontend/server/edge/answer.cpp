@@ -27,6 +27,7 @@ std::string_view error_name(int status) {
       return "too_large";
     case 415:
     case 422:
+    case 505:
       return "unsupported";
     case 429:
       return "rate_limited";

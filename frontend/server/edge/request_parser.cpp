@@ -23,12 +23,22 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-Refusal refusal_for(const ErrorCodeOut& error) {
+// Whether the request line in `raw` names, as RFC 9112 section 2.3 writes it, a version other than ours.
+bool names_another_version(std::string_view raw) {
+  const std::string_view line = raw.substr(0, raw.find("\r\n"));
+  const std::string_view version = line.substr(line.rfind(' ') + 1);
+  const auto digit = [&version](std::size_t at) { return version[at] >= '0' && version[at] <= '9'; };
+  return version.size() == 8 && version.substr(0, 5) == "HTTP/" && digit(5) && version[6] == '.' &&
+         digit(7) && version.substr(5) != "1.0" && version.substr(5) != "1.1";
+}
+
+Refusal refusal_for(const ErrorCodeOut& error, std::string_view raw) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return {431, "The request's header is too large."};
   }
   if (error == http::error::body_limit) return {413, "The request's body is too large."};
-  if (error == http::error::bad_version) return {400, "Only HTTP/1.0 and HTTP/1.1 are spoken here."};
+  if (error == http::error::bad_version)
+    return {names_another_version(raw) ? 505 : 400, "Only HTTP/1.0 and HTTP/1.1 are spoken here."};
   return {400, "The request is malformed: " + error.message() + "."};
 }
 
@@ -98,7 +108,7 @@ RequestParser::Fed RequestParser::feed(std::string_view bytes) {
     consumed += machine.put(boost::asio::buffer(bytes.data() + consumed, bytes.size() - consumed), error);
     if (error == http::error::need_more) return {Step::kNeedMore, consumed};
     if (error) {
-      machine.refused = refusal_for(error);
+      machine.refused = refusal_for(error, bytes);
       return {Step::kRefused, consumed};
     }
     if (machine.is_header_done() && !machine.head_reported) break;

@@ -154,7 +154,7 @@ TEST(EdgeHttp, RefusesWhatIsMalformed) {
       {"GET /api/%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
       {"GET /api/%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
       {"GET api HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
-      {"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 400},
+      {"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505},
       {"GET / HTTP/1.1\r\nHost: localhost\r\nBad Header: x\r\n\r\n", 400},
       {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n", 400},
       {"POST /api/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "

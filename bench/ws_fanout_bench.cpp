@@ -2,7 +2,7 @@
 // time each takes. Our edge beside a raw epoll server (the floor), Node's ws, Python's websockets and nginx
 // with nchan, measured in the same run by the same load generator.
 //
-//   ws_fanout_bench [seconds=2] [rounds=3] [clients=1000 10000 …]
+//   ws_fanout_bench [seconds=2] [rounds=3] [clients=1000 10000 … | server=all …]
 //
 // Every server runs in a process of its own on core 0, the load on core 1. The publisher is a client too: it
 // sends a message, the server sends it to all, and the next goes out when fewer than `window` messages are
@@ -186,7 +186,15 @@ int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::strtod(argv[1], nullptr) : 2.0;
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
   std::vector<std::size_t> sizes;
-  for (int i = 3; i < argc; ++i) sizes.push_back(std::strtoul(argv[i], nullptr, 10));
+  std::vector<std::string> names;
+  for (int i = 3; i < argc; ++i) {
+    const std::size_t clients = std::strtoul(argv[i], nullptr, 10);
+    if (clients > 0) sizes.push_back(clients);
+    if (clients == 0) names.emplace_back(argv[i]);
+  }
+  const auto wanted = [&names](const std::string& name) {
+    return names.empty() || name == "raw epoll" || std::count(names.begin(), names.end(), name) > 0;
+  };
   if (sizes.empty()) sizes = {1000, 10'000};
   raise_limits();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
@@ -201,6 +209,7 @@ int main(int argc, char** argv) {
       // Rounds take turns, so that a busy machine is unfair to all alike.
       for (int round = 0; round < rounds; ++round) {
         for (auto& [subject, figures] : contenders) {
+          if (!wanted(subject.name)) continue;
           const Server server = start(subject.serve, 0);
           if (server.port != 0) figures.push_back(Run(server, subject, clients, window).measure(seconds));
           stop(server);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <csignal>
@@ -14,8 +15,8 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "frontend/server/edge/server.h"
 
@@ -26,28 +27,30 @@ using namespace frontend;
 
 class FanOutSession final : public WebSocketSession {
  public:
-  FanOutSession(std::unordered_set<WebSocket*>& all, std::shared_ptr<WebSocket> socket, bool subscribes)
+  FanOutSession(std::vector<WebSocket*>& all, std::shared_ptr<WebSocket> socket, bool subscribes)
       : all_(all), socket_(std::move(socket)), subscribes_(subscribes) {}
-  ~FanOutSession() override { all_.erase(socket_.get()); }
+  ~FanOutSession() override { leave(); }
   void on_open() override {
-    if (subscribes_) all_.insert(socket_.get());
+    if (subscribes_) all_.push_back(socket_.get());
   }
   void on_text(std::string_view message) override {
     for (WebSocket* socket : all_) socket->send_text(message);
   }
   void on_binary(std::string_view) override {}
   void on_drain() override {}
-  void on_close(std::uint16_t) override { all_.erase(socket_.get()); }
+  void on_close(std::uint16_t) override { leave(); }
 
  private:
-  std::unordered_set<WebSocket*>& all_;
+  void leave() { all_.erase(std::remove(all_.begin(), all_.end(), socket_.get()), all_.end()); }
+
+  std::vector<WebSocket*>& all_;
   std::shared_ptr<WebSocket> socket_;
   bool subscribes_;
 };
 
 void serve_edge(int pipe) {
   boost::asio::io_context io(1);
-  std::unordered_set<WebSocket*> all;
+  std::vector<WebSocket*> all;
   EdgeConfig config;
   config.listen = {"127.0.0.1:0"};
   config.limits.connections = 100'000;
@@ -161,9 +164,10 @@ void serve_nginx(int pipe) {
   }
   const int client = ::socket(AF_INET, SOCK_STREAM, 0);
   address = loopback(port);
-  bool up = false;
+  bool up = false;  // the last thing it does in its folder is to write its number there
   for (int i = 0; i < 300 && !up; ++i) {
-    up = connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    up = std::filesystem::exists(folder + "/pid") &&
+         connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     if (!up) usleep(10'000);
   }
   close(client);

@@ -71,11 +71,12 @@ class BodySink {
 class WebSocket {
  public:
   virtual ~WebSocket() = default;
-  // Queued; all that was queued in a loop turn is written at once. UTF-8 is the caller's promise.
+  // Written at once or at the end of the loop turn, together with what else was sent in it. UTF-8 is the
+  // caller's promise.
   virtual void send_text(std::string_view text) = 0;
   virtual void send_binary(std::string_view bytes) = 0;
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
-  virtual std::size_t pending_bytes() const = 0;
+  virtual std::size_t pending_bytes() const = 0;     // on_drain() follows if there are any
   virtual const Request& request() const = 0;        // the upgrade request; without headers once it is open
   virtual std::string_view subprotocol() const = 0;  // the one agreed on; empty for none
 };
@@ -87,7 +88,7 @@ class WebSocketSession {
   virtual void on_open() = 0;
   virtual void on_text(std::string_view message) = 0;
   virtual void on_binary(std::string_view message) = 0;
-  virtual void on_drain() = 0;  // the write queue became empty
+  virtual void on_drain() = 0;  // the write queue became empty after pending_bytes() was seen above zero
   virtual void on_close(std::uint16_t code) = 0;
 };
 

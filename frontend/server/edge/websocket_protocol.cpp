@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "frontend/server/edge/admission.h"
-#include "shared/log/log.h"
 
 namespace answermill::frontend {
 namespace {
@@ -55,10 +54,12 @@ void WebSocketHandle::forget_headers() {
 }
 
 void WebSocketHandle::send_text(std::string_view text) {
+  if (peer_ != nullptr) return peer_->send_message(true, text);
   if (protocol_ != nullptr) protocol_->send(true, text);
 }
 
 void WebSocketHandle::send_binary(std::string_view bytes) {
+  if (peer_ != nullptr) return peer_->send_message(false, bytes);
   if (protocol_ != nullptr) protocol_->send(false, bytes);
 }
 
@@ -87,12 +88,26 @@ WebSocketProtocol::WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle
       session_(std::move(session)),
       engine_(peer.context().engines.make(*this, std::string(handle_->subprotocol()))),
       compression_(choose_compression(peer.context(), handle_->request())),
-      last_heard_(peer.context().now),
-      last_message_(peer.context().now) {
+      last_heard_(peer.context().now) {
+  peer_.note_message();
   handle_->attach(this);
 }
 
-WebSocketProtocol::~WebSocketProtocol() { handle_->attach(nullptr); }
+WebSocketProtocol::~WebSocketProtocol() {
+  handle_->send_to(nullptr);
+  handle_->attach(nullptr);
+}
+
+void WebSocketProtocol::set_sendable(bool sendable) {
+  sendable_ = sendable;
+  handle_->send_to(sendable && !compression_ ? &peer_ : nullptr);
+}
+
+std::size_t WebSocketProtocol::pending_bytes() {
+  const std::size_t pending = peer_.pending_bytes();
+  if (pending > 0) peer_.note_waiting();
+  return pending;
+}
 
 void WebSocketProtocol::begin(std::string input) {
   const auto& engines = peer_.context().engines;
@@ -113,7 +128,8 @@ void WebSocketProtocol::on_bytes(std::string_view bytes) {
 }
 
 void WebSocketProtocol::after_engine() {
-  sendable_ = engine_->state() == WebSocketEngine::State::kOpen;
+  const bool open = !session_ended_ && engine_->state() == WebSocketEngine::State::kOpen;
+  if (open != sendable_) set_sendable(open);
   if (session_ended_ || engine_->state() != WebSocketEngine::State::kClosed) return;
   const auto& limits = peer_.context().config.limits;
   peer_.finish(limits.close_timeout, limits.close_timeout);
@@ -123,13 +139,14 @@ void WebSocketProtocol::after_engine() {
 void WebSocketProtocol::on_output(std::string_view bytes) { peer_.write(bytes); }
 
 void WebSocketProtocol::on_handshake() {
-  opened_ = sendable_ = true;
+  opened_ = true;
+  set_sendable(true);
   session_->on_open();
 }
 
 void WebSocketProtocol::on_message(bool text, std::string_view payload) {
   if (session_ended_) return;
-  last_message_ = peer_.context().now;
+  peer_.note_message();
   if (text) {
     session_->on_text(payload);
   } else {
@@ -137,33 +154,18 @@ void WebSocketProtocol::on_message(bool text, std::string_view payload) {
   }
 }
 
+// Of a compressed connection; what the others send goes from the handle to the Peer.
 void WebSocketProtocol::send(bool text, std::string_view payload) {
   if (session_ended_ || !sendable_) return;
-  if (peer_.pending_bytes() > peer_.context().config.limits.queue_bytes) {
-    log::warn("edge: a session queued more than {} bytes for one client; it is cut",
-              peer_.context().config.limits.queue_bytes);
-    return peer_.abort();
-  }
-  auto kind = FramePayload::kPlain;
-  if (compression_) {
-    const std::string_view deflated = peer_.context().deflater.deflate(payload, *compression_);
-    if (!deflated.empty()) {
-      payload = deflated;
-      kind = FramePayload::kDeflated;
-    }
-  }
-  std::string header;
-  append_frame_header(header, text, kind, payload.size());
-  peer_.write(std::string_view(header));
-  peer_.write(payload);
-  drain_due_ = true;
-  last_message_ = peer_.context().now;
+  const std::string_view deflated = peer_.context().deflater.deflate(payload, *compression_);
+  if (deflated.empty()) return peer_.queue_message(text, FramePayload::kPlain, payload);
+  peer_.queue_message(text, FramePayload::kDeflated, deflated);
 }
 
 void WebSocketProtocol::close(std::uint16_t code, std::string_view reason) {
   if (session_ended_ || engine_->state() != WebSocketEngine::State::kOpen) return;
   engine_->close(code, reason);
-  sendable_ = false;
+  set_sendable(false);
   close_by_ = peer_.context().now + peer_.context().config.limits.close_timeout;
   // Some codes end the connection at once. The session may be the caller, so its on_close waits for a clean
   // stack.
@@ -174,6 +176,7 @@ void WebSocketProtocol::close(std::uint16_t code, std::string_view reason) {
 
 void WebSocketProtocol::end_session(std::uint16_t code) {
   if (std::exchange(session_ended_, true)) return;
+  set_sendable(false);
   if (opened_) session_->on_close(code);
 }
 
@@ -183,8 +186,7 @@ void WebSocketProtocol::on_end() {
 }
 
 void WebSocketProtocol::on_written() {
-  if (session_ended_ || !std::exchange(drain_due_, false)) return;
-  if (sendable_) session_->on_drain();
+  if (peer_.take_waiting() && !session_ended_ && sendable_) session_->on_drain();
 }
 
 void WebSocketProtocol::on_tick(TimePoint now) {
@@ -194,7 +196,8 @@ void WebSocketProtocol::on_tick(TimePoint now) {
   if (now > close_by_) return peer_.abort();
   if (engine_->state() != WebSocketEngine::State::kOpen) return;
   if (handle_->request().caller.revoked()) return close(kPolicyViolation, "the access token was revoked");
-  if (limits.websocket_idle_timeout.count() > 0 && now - last_message_ > limits.websocket_idle_timeout) {
+  if (limits.websocket_idle_timeout.count() > 0 &&
+      now - peer_.last_message() > limits.websocket_idle_timeout) {
     ++peer_.context().usage->refused.idle;
     return close(kGoingAway, "idle");
   }

@@ -32,9 +32,12 @@ class WebSocketHandle final : public WebSocket {
   // What nobody asks for once the session exists is not kept for as long as the connection lives.
   void forget_headers();
   void attach(WebSocketProtocol* protocol) { protocol_ = protocol; }  // null: the connection is over
+  // Messages go to `peer` as they are; null: they are the protocol's to send, or to drop.
+  void send_to(Peer* peer) { peer_ = peer; }
 
  private:
-  WebSocketProtocol* protocol_ = nullptr;  // first: all that a send needs of this object is in one cache line
+  Peer* peer_ = nullptr;  // first: all that a send needs of this object lies in one cache line
+  WebSocketProtocol* protocol_ = nullptr;
   Request request_;
   std::string subprotocol_;
 };
@@ -59,7 +62,8 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
 
   void send(bool text, std::string_view payload);
   void close(std::uint16_t code, std::string_view reason);
-  std::size_t pending_bytes() const { return peer_.pending_bytes(); }
+  // Asked by the session, which then waits for on_drain() if there are any.
+  std::size_t pending_bytes();
 
  private:
   WebSocketProtocol(Peer& peer, std::shared_ptr<WebSocketHandle> handle,
@@ -70,21 +74,18 @@ class WebSocketProtocol final : public PeerProtocol, private WebSocketEvents {
   void on_message(bool text, std::string_view payload) override;
   void after_engine();
   void end_session(std::uint16_t code);
+  void set_sendable(bool sendable);
 
   Peer& peer_;
-  // The engine's state is open; kept here, since asking it for each message to each of many thousand
-  // connections would wait for memory more than anything else does.
-  bool sendable_ = false;
+  bool sendable_ = false;  // the engine's state is open
   std::shared_ptr<WebSocketHandle> handle_;
   std::unique_ptr<WebSocketSession> session_;
   std::unique_ptr<WebSocketEngine> engine_;
   std::optional<CompressionTerms> compression_;
   bool opened_ = false;
   bool session_ended_ = false;
-  bool drain_due_ = false;  // a session's message was queued since the last drain
   bool ping_sent_ = false;
   TimePoint last_heard_;
-  TimePoint last_message_;  // in either direction; pings are none
   TimePoint close_by_ = TimePoint::max();
 };
 

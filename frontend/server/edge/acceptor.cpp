@@ -35,22 +35,37 @@ std::string text_of(const sockaddr_storage& address) {
   return out;
 }
 
-// Nothing is parsed for a connection beyond a limit; it is told and let go.
-void turn_away(int fd, const ListenScope& scope, int status, std::string_view why) {
-  if (scope.tls) {  // a handshake is what it shall not cost
-    ::close(fd);
-    return;
-  }
-  const std::string body = error_json(status, why);
+// Handshakes are work that somebody beyond a limit makes us do: so many, and the rest is let go unheard.
+constexpr std::size_t kDepartingAtOnce = 64;
+constexpr std::uint32_t kDepartingPerMinute = 600;
+constexpr std::chrono::milliseconds kDepartureTime{2000};  // for a handshake, and for a goodbye
+
+std::string farewell(const Refusal& refusal) {
+  const std::string body = error_json(refusal.status, refusal.reason);
   AnswerHead head;
-  head.status = status;
+  head.status = refusal.status;
   head.content_type = kJsonType;
   head.length = body.size();
   head.keep_alive = false;
-  const std::string answer = format_head(head, {{"Retry-After", "5"}}) + body;
-  static_cast<void>(::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
-  ::close(fd);
+  return format_head(head, {{"Retry-After", "5"}}) + body;
 }
+
+// Of a connection that hears why it is let go, once TLS is set up, and nothing else.
+class Departing final : public PeerProtocol {
+ public:
+  explicit Departing(EdgeContext& context) : context_(context) { ++context_.departing; }
+  ~Departing() override { --context_.departing; }
+  void on_bytes(std::string_view) override {}
+  void on_end() override {}
+  void on_written() override {}
+  void on_tick(TimePoint) override {}
+  void on_stop() override {}
+  bool lasting() const override { return false; }
+  void on_gone() override {}
+
+ private:
+  EdgeContext& context_;
+};
 
 }  // namespace
 
@@ -59,7 +74,8 @@ Acceptor::Acceptor(std::shared_ptr<EdgeContext> context, Listener listener)
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
   getsockname(listener.fd.get(), reinterpret_cast<sockaddr*>(&address), &length);
-  socket_.assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), listener.fd.release());
+  protocol_ = address.ss_family == AF_INET ? tcp::v4() : tcp::v6();
+  socket_.assign(protocol_, listener.fd.release());
 }
 
 void Acceptor::start() { wait(); }
@@ -102,8 +118,8 @@ void Acceptor::accept_some() {
 }
 
 void Acceptor::admit_socket(int fd) {
-  if (context_->peers.size() >= context_->config.limits.connections) {
-    return turn_away(fd, scope_, 503, "The server has as many connections as it allows.");
+  if (context_->connections() >= context_->config.limits.connections) {
+    return turn_away(fd, {503, "The server has as many connections as it allows."});
   }
   sockaddr_storage address{};
   socklen_t length = sizeof(address);
@@ -113,18 +129,46 @@ void Acceptor::admit_socket(int fd) {
   }
   const std::string text = text_of(address);
   auto seat = seat_for(text);
-  if (!seat) return turn_away(fd, scope_, 429, "Your address has as many connections as one is allowed.");
+  if (!seat) return turn_away(fd, {429, "Your address has as many connections as one is allowed."});
+  const auto peer = peer_of(fd, text);
+  if (peer == nullptr) return;
+  peer->seats().address = std::move(*seat);
+  peer->start(std::make_unique<HttpProtocol>(*peer));
+}
+
+std::shared_ptr<Peer> Acceptor::peer_of(int fd, const std::string& address) {
   boost::system::error_code error;
   tcp::socket socket(context_->io);
-  socket.assign(address.ss_family == AF_INET ? tcp::v4() : tcp::v6(), fd, error);
+  socket.assign(protocol_, fd, error);
   if (error) {
+    ::close(fd);
+    return nullptr;
+  }
+  auto peer = std::make_shared<Peer>(context_, std::move(socket), scope_, address);
+  context_->peers.emplace(peer.get(), peer);
+  return peer;
+}
+
+// Nothing is parsed for a connection beyond a limit; it is told and let go.
+void Acceptor::turn_away(int fd, const Refusal& refusal) {
+  const std::string answer = farewell(refusal);
+  if (!scope_.tls) {
+    static_cast<void>(::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
     ::close(fd);
     return;
   }
-  auto peer = std::make_shared<Peer>(context_, std::move(socket), scope_, text);
-  peer->seats().address = std::move(*seat);
-  context_->peers.emplace(peer.get(), peer);
-  peer->start(std::make_unique<HttpProtocol>(*peer));
+  const bool heard =
+      context_->departing < kDepartingAtOnce &&
+      context_->departures.take(kDepartingPerMinute, context_->now) == RateBucket::Clock::duration::zero();
+  const auto peer = heard ? peer_of(fd, {}) : nullptr;
+  if (peer == nullptr) {
+    if (!heard) ::close(fd);
+    return;
+  }
+  peer->start(std::make_unique<Departing>(*context_));
+  peer->write(std::string_view(answer));
+  peer->finish(kDepartureTime, kDepartureTime);
+  peer->handshake_within(kDepartureTime);
 }
 
 // A proxy's connections carry other people's requests: they are counted where those are read.

@@ -26,10 +26,13 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   void wait();
   void accept_some();
   void admit_socket(int fd);
+  std::shared_ptr<Peer> peer_of(int fd, const std::string& address);  // takes the descriptor
+  void turn_away(int fd, const Refusal& refusal);                     // likewise
   std::optional<Seat> seat_for(const std::string& address);
 
   std::shared_ptr<EdgeContext> context_;
   ListenScope scope_;
+  boost::asio::ip::tcp protocol_ = boost::asio::ip::tcp::v4();
   boost::asio::ip::tcp::socket socket_;  // a listening one; Asio only watches it
   bool paused_ = false;
   bool stopped_ = false;

@@ -227,9 +227,9 @@ AccessReport EdgeServer::access() const {
   const EdgeContext& context = *impl_->context;
   constexpr ListenScope kLoopback;
   return {context.tokens.count(), needs_token(context.tokens, kLoopback, context.config.open_loopback),
-          context.peers.size(), context.usage->limits, context.usage->refused};
+          context.connections(), context.usage->limits, context.usage->refused};
 }
 
-std::size_t EdgeServer::connections() const { return impl_->context->peers.size(); }
+std::size_t EdgeServer::connections() const { return impl_->context->connections(); }
 
 }  // namespace answermill::frontend

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/edge/edge_fixture.h"
 #include "tests/unit/edge/tls_fixture.h"
@@ -298,6 +299,44 @@ TEST(EdgeTls, DoesNotListenWithoutACertificate) {
   EdgeConfig none;
   none.listen = {"https://127.0.0.1:0"};
   EXPECT_THROW(RunningEdge(routes, none), std::runtime_error);
+}
+
+// What the browser behind it sees is an answer, not a broken connection.
+TEST(EdgeTls, TellsThoseBeyondALimitWhy) {
+  const CertificateFolder folder;
+  EdgeConfig config = over_tls(folder.make("one"));
+  config.limits.connections = 1;
+  RunningEdge edge(routes, config);
+  TlsClient first(edge.port());
+  ASSERT_TRUE(first.send(kHello));
+  EXPECT_EQ(body_of(first), "hello");
+  TlsClient second(edge.port());
+  ASSERT_TRUE(second.connected());
+  ASSERT_TRUE(second.send(kHello));
+  const std::string head = second.read_until("\r\n\r\n");
+  EXPECT_TRUE(head.starts_with("HTTP/1.1 503 ")) << head;
+  EXPECT_NE(head.find("Retry-After: 5"), std::string::npos);
+  EXPECT_NE(second.read_until("}}").find("as many connections as it allows"), std::string::npos);
+  EXPECT_TRUE(second.at_end());
+  // It took no place.
+  EXPECT_EQ(edge.server().connections(), 1u);
+  ASSERT_TRUE(first.send(kHello));
+  EXPECT_EQ(body_of(first), "hello");
+}
+
+TEST(EdgeTls, ListensToFewBeyondALimitAtOnce) {
+  const CertificateFolder folder;
+  EdgeConfig config = over_tls(folder.make("one"));
+  config.limits.connections = 1;
+  RunningEdge edge(routes, config);
+  TlsClient first(edge.port());
+  ASSERT_TRUE(first.send(kHello));
+  EXPECT_EQ(body_of(first), "hello");
+  // They say nothing and hold what may be held; whoever comes then is cut.
+  std::vector<std::unique_ptr<Client>> silent;
+  for (int i = 0; i < 64; ++i) silent.push_back(std::make_unique<Client>(edge.port()));
+  Client another(edge.port());
+  EXPECT_TRUE(another.at_end());
 }
 
 }  // namespace

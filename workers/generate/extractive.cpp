@@ -145,11 +145,19 @@ bool is_relevant(const Candidate& candidate, std::size_t query_words) {
   return candidate.coverage >= bar || (candidate.coverage >= 0.12 && candidate.score >= 0.42);
 }
 
-// Further quotes must be whole, and nearly as good as the first: a wrong one costs more trust than a missing
-// one.
-bool is_worth_adding(const Candidate& candidate, const Candidate& best) {
+// Whole, and nearly as good as the best. A wrong quote costs more trust than a missing one.
+bool is_worth_showing(const Candidate& candidate, const Candidate& best) {
   return !candidate.cut_off && candidate.score >= best.score * 0.78 &&
          candidate.coverage >= best.coverage * 0.6;
+}
+
+// Half a sentence comes first only when no whole one says nearly as much. `candidates`: the best first.
+void put_whole_one_first(std::vector<Candidate>& candidates) {
+  if (!candidates.front().cut_off) return;
+  const auto whole = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& candidate) {
+    return is_worth_showing(candidate, candidates.front());
+  });
+  if (whole != candidates.end()) std::rotate(candidates.begin(), whole, whole + 1);
 }
 
 bool repeats(const Candidate& candidate, const std::vector<Candidate>& chosen) {
@@ -171,13 +179,14 @@ std::vector<Quote> choose_quotes(const messages::AnswerRequest& request,
   score_all(candidates, query, cues_of(request.question), passages);
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.score > b.score; });
+  put_whole_one_first(candidates);
   std::vector<Candidate> chosen;
   std::size_t bytes = 0;
   for (const Candidate& candidate : candidates) {
     if (chosen.size() == kMaxQuotes) break;
     const std::size_t size = candidate.quote.end - candidate.quote.begin;
     if (!is_relevant(candidate, query.size()) || repeats(candidate, chosen)) continue;
-    if (!chosen.empty() && (!is_worth_adding(candidate, chosen.front()) || bytes + size > kMaxQuotedBytes))
+    if (!chosen.empty() && (!is_worth_showing(candidate, chosen.front()) || bytes + size > kMaxQuotedBytes))
       continue;
     chosen.push_back(candidate);
     bytes += size;

@@ -61,8 +61,7 @@ int run_new(const std::string& data, const std::string& name, const std::string&
   fmt::print(
       stderr,
       "A secret, shown this once: programs send it as `Authorization: Bearer TOKEN` (the commands take "
-      "it from\nANSWERMILL_TOKEN), browsers open http://HOST:PORT/?token=TOKEN once. Every request "
-      "needs a token now.\n");
+      "it from\nANSWERMILL_TOKEN), people enter it on the page. Every request needs a token now.\n");
   return kExitOk;
 }
 

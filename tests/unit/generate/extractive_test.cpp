@@ -76,6 +76,12 @@ TEST(Extractive, AddsNoSentenceThatThePassageCutsOff) {
   EXPECT_NE(text.find("will increase in spring."), std::string::npos);
   EXPECT_EQ(text.find("at any of our"), std::string::npos);
   EXPECT_EQ(text.find("come late"), std::string::npos);
+  // Nor is it the first when a whole one says nearly as much.
+  const std::string late =
+      text_of(quote_answer(work("How much oil does the engine of the mill need?",
+                                {"oil of the engine of the mill is needed, much of the oil for the",
+                                 "The engine of the mill needs much oil."})));
+  EXPECT_EQ(late.find("for the"), std::string::npos);
   // Better than nothing, though.
   EXPECT_NE(text_of(quote_answer(work("Which engine is it?", {"the engine is of the kind that we"})))
                 .find("engine"),

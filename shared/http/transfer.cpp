@@ -35,7 +35,6 @@ ErrorCode error_code_of(CURLcode code) {
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
       return ErrorCode::kUnavailable;
     default:
       return ErrorCode::kUpstream;

@@ -28,6 +28,12 @@ http::Request Api::request(std::string_view method, const std::string& path) con
 
 Error Api::error_from(const Error& transport) const {
   const bool nobody = transport.code == ErrorCode::kUnavailable || transport.code == ErrorCode::kTimeout;
+  // Somebody answers, and is not who he should be; trying again does not help.
+  if (transport.message.find("certificate") != std::string::npos) {
+    return Error{ErrorCode::kUnavailable,
+                 fmt::format("{} is not trusted: {}. --ca-file FILE names the certificate to believe",
+                             options_.server, transport.message)};
+  }
   if (!nobody) return transport;
   return Error{ErrorCode::kUnavailable,
                fmt::format("cannot reach {}: is it running? Start it with `answermill up` or ./dev up",
@@ -44,7 +50,8 @@ Error Api::error_from(int status, const std::string& body) const {
   }
   Error known{error_code_from(text_of(error, "code")), one_line(text_of(error, "message"))};
   if (known.code == ErrorCode::kUnauthorized) {
-    known.message += " Put the token into ANSWERMILL_TOKEN or give --token-file (it is DATA/access-token).";
+    known.message +=
+        " The commands take it from ANSWERMILL_TOKEN or --token-file; `answermill tokens new` makes one.";
   }
   return known;
 }

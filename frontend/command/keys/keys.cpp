@@ -37,6 +37,19 @@ int complain(const Error& error) {
   return error.code == ErrorCode::kInvalidArgument ? kExitUsage : exit_code_of(error.code);
 }
 
+// How a worker's host uses the key; an index worker belongs where the data folder is, and an operator only
+// asks.
+std::string join_command(const std::string& name, bus::RoleSet roles) {
+  std::string workers;
+  for (const bus::Role role : {bus::Role::kExtract, bus::Role::kEmbed, bus::Role::kGenerate}) {
+    if (!roles.has(role)) continue;
+    workers += fmt::format("{}{}=1", workers.empty() ? "" : ",", bus::to_string(role));
+  }
+  return workers.empty()
+             ? fmt::format("PROGRAM --bus tcp://HOST:7400 --bus-key {}.key …", name)
+             : fmt::format("answermill join tcp://HOST:7400 --key {}.key --workers {}", name, workers);
+}
+
 int run_new(const std::string& data, const std::string& name, const std::string& role,
             const std::string& out) {
   const auto roles = bus::RoleSet::parse(role);
@@ -51,7 +64,7 @@ int run_new(const std::string& data, const std::string& name, const std::string&
   if (roles->has(bus::Role::kFrontend)) {
     fmt::print(stderr, "  answermill-frontend --bus tcp://HOST:7400 --bus-key {}.key …\n", name);
   } else {
-    fmt::print(stderr, "  answermill join tcp://HOST:7400 --key {}.key --workers {}=1\n", name, role);
+    fmt::print(stderr, "  {}\n", join_command(name, *roles));
   }
   return kExitOk;
 }

@@ -22,7 +22,6 @@ class FileAnswer final : public std::enable_shared_from_this<FileAnswer> {
     // The bytes are a stranger's: never shown in our own origin, whatever type they claim.
     body_ = responder.stream(200, "application/octet-stream",
                              {{"Content-Disposition", content_disposition(document.name)},
-                              {"X-Content-Type-Options", "nosniff"},
                               {"Content-Security-Policy", "sandbox; default-src 'none'"}});
     body_->on_close = lifetime_.guard([this] { finish(); });
     body_->on_drain = lifetime_.guard([this] { read(); });

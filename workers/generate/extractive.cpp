@@ -68,16 +68,16 @@ bool has_name(std::string_view text) {
   return false;
 }
 
-// The passage began or ended in the middle of this sentence.
+// A piece of a sentence: it begins in the middle (a passage, or a line full of figures, cut it there), or the
+// passage ended before it did.
 bool is_cut_off(const Candidate& candidate, const Passage& passage) {
-  if (candidate.tabular) return false;
   const std::string_view text = passage.text;
   const char first = text[candidate.quote.begin];
+  if (first >= 'a' && first <= 'z') return true;
+  if (candidate.tabular) return false;
   const char last = text[candidate.quote.end - 1];
-  const bool lower = first >= 'a' && first <= 'z';
   const bool runs_on = (last >= 'a' && last <= 'z') || last == ',' || last == '-';
-  return (text.find_first_not_of(" \t\n") == candidate.quote.begin && lower) ||
-         (text.find_last_not_of(" \t\n") == candidate.quote.end - 1 && runs_on);
+  return text.find_last_not_of(" \t\n") == candidate.quote.end - 1 && runs_on;
 }
 
 double shape_bonus(std::string_view text, const Candidate& candidate, const AnswerCues& cues) {

@@ -3,12 +3,16 @@ import asyncio
 import hashlib
 import http.client
 import json
+import os
+import subprocess
+import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 import websockets
 
-from harness import Fleet, ModelServer
+from harness import ROOT, Fleet, ModelServer
 
 PAGE = "https://shop.example"
 
@@ -81,6 +85,82 @@ def test_a_lost_client_gets_the_rest_of_the_same_answer(fleet):
 
 def ask(fleet, accept, query=""):
     return fleet.request("POST", "/api/ask" + query, {"question": "What are the main highlights?"}, {"Accept": accept})
+
+
+def test_curl_shows_every_step_as_it_comes(fleet):
+    begun = time.monotonic()
+    body = json.dumps({"query": "What are the main highlights?", "auto_load_documents": True})
+    command = ["curl", "-sS", "--no-buffer", "-X", "POST", fleet.url + "/chat/stream",
+               "-H", "Content-Type: application/json", "-d", body]
+    heard = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as curl:
+        for line in curl.stdout:
+            if line.startswith("event: "):
+                heard.append((line.split()[1], time.monotonic() - begun))
+    assert [name for name, _ in heard] == ["progress"] * 3 + ["result"]
+    assert heard[0][1] < heard[-1][1] / 2, heard
+
+
+CHROMIUM = r"""
+const { chromium } = require('playwright-core');
+(async () => {
+  const [url, stream] = process.argv.slice(2);
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  const page = await browser.newPage();
+  await page.goto(url + '/healthz');
+  const seen = await page.evaluate((stream) => new Promise((resolve, reject) => {
+    const events = new EventSource('/api/streams/' + stream);
+    const bytes = [];
+    events.addEventListener('token', (event) => {
+      const { offset, text } = JSON.parse(event.data);
+      bytes.splice(offset, Infinity, ...new TextEncoder().encode(text));
+    });
+    events.addEventListener('done', (event) => {
+      events.close();
+      resolve({ text: new TextDecoder().decode(new Uint8Array(bytes)), ...JSON.parse(event.data) });
+    });
+    setTimeout(() => reject(new Error('no end')), 30000);
+  }), stream);
+  await browser.close();
+  console.log(JSON.stringify(seen));
+})().catch((error) => { console.error(error); process.exit(1); });
+"""
+
+
+@pytest.mark.skipif(not Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists(), reason="no Chromium")
+def test_a_browsers_event_source_hears_a_running_answer(fleet, tmp_path):
+    (tmp_path / "drive.cjs").write_text(CHROMIUM)
+    response = ask(fleet, "text/event-stream")
+    done = subprocess.run(["node", str(tmp_path / "drive.cjs"), fleet.url, response.headers["X-Stream-Id"]],
+                          stdout=subprocess.PIPE, text=True, timeout=60, check=True,
+                          env={**os.environ, "NODE_PATH": str(ROOT / "tests/node_modules")})
+    seen = json.loads(done.stdout)
+    assert hashlib.sha256(seen["text"].encode()).hexdigest() == seen["sha256"] and seen["length"] > 0
+
+
+def test_ws_stream_needs_a_user_and_tells_its_configuration(fleet):
+    async def talk():
+        address = f"ws://{fleet.host}:{fleet.port}/ws/stream"
+        for query in ("", "?user_id=", "?course_id=default"):
+            with pytest.raises(websockets.InvalidStatusCode) as refused:
+                await websockets.connect(address + query)
+            assert refused.value.status_code == 400
+        async with websockets.connect(address + "?user_id=u&course_id=null") as socket:
+            connection = json.loads(await socket.recv())
+            assert connection["course_id"] is None
+            assert connection["config"] == {
+                "model_comprehensive": "slow-40tps", "model_personalized": "slow-40tps", "rag_threshold": 0.85,
+                "rag_top_k": 8, "openai_temperature": 0.7, "openai_max_tokens": 1000, "streaming": True,
+                "cache_enabled": False, "personalization_enabled": False}
+    asyncio.run(talk())
+
+
+def test_variables_that_mean_nothing_yet_are_named():
+    unused = {"REDIS_CACHE_URL": "redis://localhost:6380", "DATABASE_URL": "postgresql://localhost/db"}
+    with Fleet(env=unused) as started:
+        for name in unused:
+            assert name in started.log_text()
+        assert "REDIS_KNOWLEDGE_URL" not in started.log_text()
 
 
 def test_chunked_text_is_the_text_itself(fleet):

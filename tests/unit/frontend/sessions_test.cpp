@@ -1,6 +1,9 @@
 // Native, /ws/stream and SSE against fakes of everything below them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "frontend/server/api/answer_stream.h"
 #include "frontend/server/api/native_session.h"
 #include "frontend/server/api/ws_stream_session.h"
@@ -296,6 +299,34 @@ TEST_F(SessionsTest, WsStreamKeepsItsChunksAfterARewind) {
   for (const auto& text : socket_->sent) chunks += field(text, "chunk");
   EXPECT_EQ(chunks, "abcde");
   EXPECT_EQ(field(socket_->sent.back(), "response"), "abcde");
+}
+
+TEST_F(SessionsTest, WsStreamEndsASilentConnectionButNoAnswer) {
+  using std::chrono::minutes;
+  const auto session = ws_stream();
+  world_.loop.advance(minutes(29));
+  session->on_text(R"({"type":"ping"})");
+  world_.loop.advance(minutes(29));
+  session->on_text(R"({"type":"chat_request","query":"Q"})");
+  world_.loop.advance(minutes(31));
+  EXPECT_EQ(socket_->closed, 0);
+  world_.hub.emit(stream(), StreamEventKind::kTerminal, done_event());
+  world_.loop.advance(minutes(31));
+  EXPECT_EQ(field(socket_->sent.back(), "error_code"), "CONNECTION_TIMEOUT");
+  EXPECT_NE(socket_->sent.back().find(R"("recoverable":false)"), std::string::npos);
+  EXPECT_EQ(socket_->closed, 1000);
+}
+
+TEST_F(SessionsTest, WsStreamLetsFewQuestionsWait) {
+  const auto session = ws_stream();
+  for (int i = 0; i < 18; ++i) session->on_text(R"({"type":"chat_request","query":"Q"})");
+  world_.loop.run();
+  // One runs, sixteen wait.
+  const auto refused = std::count_if(socket_->sent.begin(), socket_->sent.end(), [](const auto& text) {
+    return field(text, "error_code") == "RATE_LIMIT_EXCEEDED";
+  });
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(world_.hub.asked.size(), 1U);
 }
 
 TEST_F(SessionsTest, WsStreamMapsCoursesAndErrors) {

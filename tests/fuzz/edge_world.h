@@ -65,6 +65,7 @@ class EdgeWorld {
     config.limits.header_bytes = 4096;
     config.limits.body_bytes = 16 * 1024;
     config.limits.websocket_message_bytes = 8192;
+    config.websocket_compression = true;
     context_ = std::make_shared<frontend::EdgeContext>(io_, config);
     frontend::Router& router = context_->routes;
     router.route("POST", "/echo", [](frontend::Request request, frontend::ResponderPtr responder) {

@@ -32,7 +32,7 @@ Heard hear(std::string_view bytes, std::size_t step, bool half_close) {
 // Which of several faults is met first, and so the words of a refusal, does depend on the cuts.
 std::string_view without_fault(std::string_view output) {
   std::size_t end = output.size();
-  for (const std::string_view fault : {"HTTP/1.1 400", "HTTP/1.1 413", "HTTP/1.1 431"})
+  for (const std::string_view fault : {"HTTP/1.1 400", "HTTP/1.1 413", "HTTP/1.1 431", "HTTP/1.1 505"})
     end = std::min(end, output.find(fault));
   return output.substr(0, end);
 }

@@ -187,6 +187,11 @@ void messages_corpus() {
   one(0, "submit", encode(upload()));
   one(3, "hello", encode(hello("generate", {held()})));
   one(5, "result", encode(JobResult{kWorker, "j1", 1, kFence, outcome()}));
+  one(13, "batch",
+      encode(StreamBatch{
+          kTopic,
+          kFence,
+          {{1, 1, StreamEventKind::kStatus, 0, "s"}, {2, 4, StreamEventKind::kToken, 0, "abc"}}}));
   one(14, "snapshot", encode(Snapshot{1, kTopic, {shown()}, {}}));
   FleetStatus fleet;
   fleet.workers = {{kWorker, "embed", "host", 7, 2, 1, "builtin"}};

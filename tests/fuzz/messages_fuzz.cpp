@@ -40,7 +40,24 @@ constexpr auto kChecks =
            StoredJob, StoredGroup, StoredStream, StoredRequest, Outcome, TerminalEvent, StatusEvent, BlobAsk,
            BlobStop, BlobChunk, BlobRefused, ExtractPlan, ExtractPages, EmbedChunks, IndexUpsert, IndexDelete,
            IndexDrop, RecordDocument, RecordDelete, RecordDrop, EmbedQuery, IndexSearch, SourcesEvent,
-           GenerateAnswer, CitationEvent, AnswerMeta, ReadPage, PageText, RecordAnswer>();
+           GenerateAnswer, CitationEvent, AnswerMeta, ReadPage, PageText, RecordAnswer, EmbedTexts,
+           EmbeddedTexts, StreamState, JobSpec, GroupSpec, StreamSpec>();
+
+// The relay's reading of a batch, in place, must agree with everybody else's.
+void in_place(std::string_view bytes) {
+  static StreamBatchView view;  // used again and again, as the relay does
+  const auto batch = decode<StreamBatch>(bytes);
+  if (decode_view(bytes, view) != batch.has_value()) std::abort();
+  if (!batch) return;
+  bool same = view.stream == batch->stream && view.epoch == batch->epoch &&
+              view.events.size() == batch->events.size();
+  for (std::size_t i = 0; same && i < view.events.size(); ++i) {
+    const StreamEventView& event = view.events[i];
+    same = StreamEvent{event.first_seq, event.last_seq, event.kind, event.offset, std::string(event.data)} ==
+           batch->events[i];
+  }
+  if (!same) std::abort();
+}
 
 }  // namespace
 
@@ -49,5 +66,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   (void)split_frame(bytes);
   kChecks.at(data[0] % kChecks.size())(bytes.substr(1));
+  in_place(bytes.substr(1));
   return 0;
 }

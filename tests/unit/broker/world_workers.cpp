@@ -83,11 +83,11 @@ void World::live(SimWorker& worker) {
 }
 
 void World::deliver(SimWorker& worker, std::size_t count) {
-  worker.said_at = now_;
   const std::string route = worker.route;
   while (count-- > 0 && !worker.outbox.empty()) {
     const std::string frame = std::move(worker.outbox.front());
     worker.outbox.pop_front();
+    worker.said_at = now_;  // a turn without a word is none: live() sees to the beat that is due
     core_->on_work_frame(route, frame, now_);
   }
 }

@@ -9,6 +9,7 @@
 
 #include "broker/blobs/blob_service.h"
 #include "broker/gate/bus_gate.h"
+#include "broker/journal/records.h"
 #include "shared/base/mailbox.h"
 #include "shared/bus/notify.h"
 #include "shared/bus/socket.h"
@@ -58,14 +59,11 @@ class Loop : public Output {
   }
 
   Status recover() {
-    std::uint64_t rows = 0;
     core_.expect(journal_.expected_rows(JournalTable::kRequest), journal_.expected_rows(JournalTable::kJob));
-    const auto read = journal_.recover([this, &rows](const JournalRow& row) {
-      ++rows;
-      core_.recover(row);
-    });
-    if (!read) return read.error();
-    log::info("event=recovered boot={} rows={} set_aside={}", journal_.boot(), rows, journal_.set_aside());
+    const auto rows =
+        read_records(journal_, [this](JournalRecord&& record) { core_.recover(std::move(record)); });
+    if (!rows) return rows.error();
+    log::info("event=recovered boot={} rows={} set_aside={}", journal_.boot(), *rows, journal_.set_aside());
     journal_.start([this](std::uint64_t ticket) {
       mailbox_.post([this, ticket] { core_.on_committed(ticket, present()); });
     });

@@ -23,6 +23,7 @@
 
 #include "broker/core/stream_index.h"
 #include "broker/journal/journal.h"
+#include "broker/journal/records.h"
 #include "broker/queue/drain_rate.h"
 #include "broker/queue/group_ledger.h"
 #include "broker/queue/ready_queue.h"
@@ -85,9 +86,9 @@ class Core {
   Core(CoreConfig config, Output& output, std::uint32_t boot, TimePoint now);
 
   // What the journal kept, row by row: requests, groups and streams before jobs.
-  void recover(const JournalRow& row);
+  void recover(JournalRecord&& row);
   void recover(const std::vector<JournalRow>& rows) {
-    for (const auto& row : rows) recover(row);
+    for (const auto& row : rows) recover(decode_row(row.table, row.key, row.value));
     recovered(started_);
   }
   // Before the first row: about how many will come.
@@ -111,6 +112,7 @@ class Core {
   void on_tick(TimePoint now);
 
   std::chrono::milliseconds next_tick() const {
+    if (releasing_) return std::chrono::milliseconds(0);
     if (!streams_.empty()) return kPartPause;
     return dirty_groups_.empty() ? config_.probe : config_.progress_every;
   }
@@ -211,23 +213,18 @@ class Core {
   void put_job(Transition& transition, const Job& job);
   void erase_row(Transition& transition, JournalTable table, const std::string& key);
   void put_group(Transition& transition, const Group& group);
-  void recover_job(const std::string& value);
+  void recover_job(messages::StoredJob&& stored);
   std::string new_job_id();
   std::uint64_t new_fence() { return (std::uint64_t{boot_} << 32U) | ++fence_counter_; }
 
   // intake.cpp
   void on_submit(messages::Submit submit, TimePoint now);
-  struct Known {
-    messages::StoredRequest stored;
-    std::uint64_t ticket = 0;  // 0: durable
-  };
   bool adopted_already(const messages::Submit& submit) const;
   void take_shown(Stream& stream, const messages::StreamState& shown, TimePoint now);
   void claim(Stream& stream, const messages::Submit& submit);
-  const Known& remember_request(const std::string& key, messages::StoredRequest request, std::uint64_t ticket,
-                                TimePoint now);
-  void on_repeated_submit(const messages::Submit& submit, const std::string& digest, const Known& known,
-                          TimePoint now);
+  const KnownRequest& remember_request(std::string key, KnownRequest request, TimePoint now);
+  void on_repeated_submit(const messages::Submit& submit, const Sha256Digest& digest,
+                          const KnownRequest& known, TimePoint now);
   void on_cancel(const messages::Cancel& cancel, TimePoint now);
   void acknowledge(const std::string& topic, const messages::SubmitAck& ack);
   std::optional<Error> refusal(const messages::Submit& submit) const;
@@ -235,11 +232,13 @@ class Core {
   std::chrono::milliseconds retry_after(const messages::Submit& submit, TimePoint now);
 
   // dispatch.cpp
-  void add_job(Job job);
+  Job& add_job(Job job);
+  void count_in(Job& job);
   Stage& stage(const std::string& name) { return stages_.try_emplace(name, &tenants_).first->second; }
   void begin_flight(Job& job);
   void end_flight(Job& job);
   void make_ready(const std::string& id, TimePoint now, bool front = false);
+  void stand_in_line(Job& job, TimePoint now, bool front);
   Worker* owner_of(const Job& job, std::uint64_t* epoch);
   void dispatch(TimePoint now);
   void dispatch_stage(const std::string& name, Stage& stage, TimePoint now);
@@ -363,12 +362,17 @@ class Core {
   std::uint64_t streams_evicted_ = 0;  // before their time
   std::unordered_map<std::string, Group> groups_;
   std::set<std::string> dirty_groups_;
-  std::unordered_map<std::string, Known> requests_;
+  std::unordered_map<std::string, KnownRequest> requests_;
   std::deque<std::pair<TimePoint, const std::string*>> requests_order_;  // by age; keys of requests_
   std::multimap<TimePoint, std::string> waiting_;                        // retries
   std::set<std::pair<TimePoint, std::string>> deadlines_;                // of jobs that have one
-  std::set<std::string> held_;
-  bool settled_ = false;  // the time is over in which workers tell what they still run
+  // Jobs that wait until workers have told what they still run, by priority; those that do not wait any more
+  // are passed over. After that they are released, some in each turn of the loop.
+  std::array<std::vector<std::string>, 3> held_;
+  std::size_t released_ = 0;  // of the first that is not empty
+  bool settled_ = false;      // that time is over
+  bool releasing_ = false;
+  std::set<std::string> completing_;  // groups whose completion job was recovered
 
   // Results that were taken: a repeated one is answered, not refused. Bounded by age and number.
   struct Taken {

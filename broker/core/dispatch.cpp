@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 
 #include "broker/core/core.h"
@@ -17,7 +18,15 @@ void Core::end_flight(Job& job) {
   if (std::exchange(job.in_flight, false)) tenants_.flight_ended(job.stored.spec.tenant);
 }
 
-void Core::add_job(Job job) {
+Core::Job& Core::add_job(Job added) {
+  const std::string id = added.stored.spec.id;
+  Job& job = jobs_.insert_or_assign(id, std::move(added)).first->second;
+  count_in(job);
+  return job;
+}
+
+// Its tenant, group and stream know of it from now on.
+void Core::count_in(Job& job) {
   const JobSpec& spec = job.stored.spec;
   tenants_.job_opened(spec.tenant);
   if (const auto group = groups_.find(spec.group);
@@ -30,7 +39,6 @@ void Core::add_job(Job job) {
     stream->second.owner = spec.id;
   }
   if (job.deadline != TimePoint::max()) deadlines_.emplace(job.deadline, spec.id);
-  jobs_.insert_or_assign(spec.id, std::move(job));
 }
 
 // A job leaves memory: its group and stream no longer count on it.
@@ -46,7 +54,6 @@ void Core::forget_job(const std::string& id) {
     group->second.ledger.running(id, spec.stage, 0);
     dirty_groups_.insert(spec.group);
   }
-  held_.erase(id);
   deadlines_.erase({found->second.deadline, id});
   jobs_.erase(found);
 }
@@ -78,15 +85,19 @@ Core::Worker* Core::owner_of(const Job& job, std::uint64_t* epoch) {
 
 void Core::make_ready(const std::string& id, TimePoint now, bool front) {
   const auto found = jobs_.find(id);
-  if (found == jobs_.end() || found->second.state == JobState::kLeased) return;
-  Job& job = found->second;
+  if (found != jobs_.end() && found->second.state != JobState::kLeased)
+    stand_in_line(found->second, now, front);
+}
+
+void Core::stand_in_line(Job& job, TimePoint now, bool front) {
   const JobSpec& spec = job.stored.spec;
   end_flight(job);
   const auto stream = streams_.find(spec.stream);
   const bool from_before = job.recovered || (stream != streams_.end() && stream->second.from_before);
-  if (from_before && now < hold_until_) {
+  if (from_before && !settled_ && now < hold_until_) {
     job.state = JobState::kHeld;
-    held_.insert(held_.end(), id);  // after a start they come in order
+    held_[std::min<std::size_t>(static_cast<std::size_t>(spec.priority), held_.size() - 1)].push_back(
+        spec.id);
     return;
   }
   job.state = JobState::kReady;
@@ -97,7 +108,7 @@ void Core::make_ready(const std::string& id, TimePoint now, bool front) {
     std::uint64_t epoch = 0;
     Worker* owner = owner_of(job, &epoch);
     if (owner == nullptr) {
-      stage.homeless.insert(id);
+      stage.homeless.insert(spec.id);
       return;
     }
     job.worker = owner->name;
@@ -115,7 +126,6 @@ void Core::unqueue(Job& job) {
   const JobSpec& spec = job.stored.spec;
   Stage& stage = this->stage(spec.stage);
   stage.homeless.erase(spec.id);
-  held_.erase(spec.id);
   if (job.state != JobState::kReady) return;
   if (const auto worker = workers_.find(job.worker); worker != workers_.end()) {
     worker->second.own.remove(spec.id);

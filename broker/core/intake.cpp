@@ -16,9 +16,9 @@ namespace {
 std::string request_key(const JobSpec& job) { return job.tenant + "\n" + job.request_id; }
 
 // What makes two submissions the same: everything but what was shown meanwhile and the time left.
-std::string digest_of(JobSpec& job) {
+Sha256Digest digest_of(JobSpec& job) {
   const auto deadline_ms = std::exchange(job.deadline_ms, 0);
-  std::string digest = sha256_hex(encode(job));
+  const Sha256Digest digest = sha256(encode(job));
   job.deadline_ms = deadline_ms;
   return digest;
 }
@@ -109,17 +109,18 @@ bool Core::adopted_already(const Submit& submit) const {
 void Core::on_submit(Submit submit, TimePoint now) {
   SubmitAck ack{submit.job.request_id, {}, boot_, ErrorCode::kOk, {}, 0};
   const std::string key = request_key(submit.job);
-  std::string digest = digest_of(submit.job);
+  const Sha256Digest digest = digest_of(submit.job);
   if (const auto known = requests_.find(key); known != requests_.end()) {
     on_repeated_submit(submit, digest, known->second, now);
     return;
   }
   if (adopted_already(submit)) {
     // A worker brought this question back before its frontend did, and the journal never saw it.
-    StoredRequest request{streams_.at(submit.stream->id).owner, submit.stream->id, digest};
+    const std::string& owner = streams_.at(submit.stream->id).owner;
     Transition transition;
-    transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
-    const Known& known = remember_request(key, std::move(request), ticket_ + 1, now);
+    transition.ops.push_back({JournalTable::kRequest, false, key,
+                              encode(StoredRequest{owner, submit.stream->id, to_hex(digest)})});
+    const KnownRequest& known = remember_request(key, {owner, digest, ticket_ + 1}, now);
     commit(std::move(transition), now);
     on_repeated_submit(submit, digest, known, now);
     return;
@@ -158,9 +159,9 @@ void Core::on_submit(Submit submit, TimePoint now) {
       job.recovered = true;  // somebody may still run it: wait for the workers to tell
     }
   }
-  StoredRequest request{ack.job, spec.stream, std::move(digest)};
-  transition.ops.push_back({JournalTable::kRequest, false, key, encode(request)});
-  remember_request(key, std::move(request), ticket_ + 1, now);
+  transition.ops.push_back(
+      {JournalTable::kRequest, false, key, encode(StoredRequest{ack.job, spec.stream, to_hex(digest)})});
+  remember_request(key, {ack.job, digest, ticket_ + 1}, now);
   put_job(transition, job);
   ack.queue_position = static_cast<std::uint32_t>(stage(spec.stage).ready.ahead(spec.priority));
   add_job(std::move(job));
@@ -172,10 +173,10 @@ void Core::on_submit(Submit submit, TimePoint now) {
   commit(std::move(transition), now);
 }
 
-void Core::on_repeated_submit(const Submit& submit, const std::string& digest, const Known& known,
+void Core::on_repeated_submit(const Submit& submit, const Sha256Digest& digest, const KnownRequest& known,
                               TimePoint now) {
-  SubmitAck ack{submit.job.request_id, known.stored.job, boot_, ErrorCode::kOk, {}, 0};
-  if (known.stored.digest != digest) {
+  SubmitAck ack{submit.job.request_id, known.job, boot_, ErrorCode::kOk, {}, 0};
+  if (known.digest != digest) {
     ack.code = ErrorCode::kConflict;
     ack.message = "this request id was used for something else within the last 24 hours";
     acknowledge(submit.reply_topic, ack);
@@ -211,9 +212,8 @@ void Core::claim(Stream& stream, const Submit& submit) {
   commit(std::move(transition), started_);
 }
 
-const Core::Known& Core::remember_request(const std::string& key, StoredRequest request, std::uint64_t ticket,
-                                          TimePoint now) {
-  const auto [known, is_new] = requests_.insert_or_assign(key, Known{std::move(request), ticket});
+const KnownRequest& Core::remember_request(std::string key, KnownRequest request, TimePoint now) {
+  const auto [known, is_new] = requests_.insert_or_assign(std::move(key), std::move(request));
   if (is_new) requests_order_.emplace_back(now, &known->first);
   return known->second;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "broker/core/core.h"
@@ -10,6 +11,7 @@ using namespace messages;
 
 namespace {
 constexpr std::chrono::minutes kRememberTaken{10};
+constexpr std::size_t kReleaseStep = 8192;     // jobs: a few milliseconds
 constexpr std::size_t kMostTaken = 1U << 18U;  // a worker repeats a result within seconds
 }  // namespace
 
@@ -21,7 +23,7 @@ void Core::on_tick(TimePoint now) {
       make_ready(id, now);
     }
   }
-  if (!settled_ && now >= hold_until_) release_held(now);
+  if (releasing_ || (!settled_ && now >= hold_until_)) release_held(now);
   if (now >= next_probe_) {
     next_probe_ = now + config_.probe;
     check_workers(now);
@@ -48,20 +50,33 @@ void Core::on_tick(TimePoint now) {
   dispatch(now);
 }
 
+// Those of people first, each kind by age, and no more at once than beats and tokens can wait for.
 void Core::release_held(TimePoint now) {
-  settled_ = true;
-  const auto held = std::exchange(held_, {});
-  for (const auto& id : held) {
-    if (const auto job = jobs_.find(id); job != jobs_.end() && job->second.state == JobState::kHeld) {
-      job->second.recovered = false;
-      make_ready(id, now);
+  if (!std::exchange(settled_, true)) {
+    releasing_ = true;
+    for (auto& line : held_) {
+      if (!std::is_sorted(line.begin(), line.end())) std::sort(line.begin(), line.end());
     }
+    std::vector<std::string> quiet;
+    for (const auto& [id, stream] : streams_) {
+      if (stream.quiet) quiet.push_back(id);
+    }
+    for (const auto& id : quiet) speak(streams_.at(id), now);
   }
-  std::vector<std::string> quiet;
-  for (const auto& [id, stream] : streams_) {
-    if (stream.quiet) quiet.push_back(id);
+  std::size_t left = kReleaseStep;
+  for (auto& line : held_) {
+    if (line.empty()) continue;
+    for (; left > 0 && released_ < line.size(); --left) {
+      const auto job = jobs_.find(line[released_++]);
+      if (job == jobs_.end() || job->second.state != JobState::kHeld) continue;
+      job->second.recovered = false;
+      stand_in_line(job->second, now, false);
+    }
+    if (released_ < line.size()) return;
+    line = {};
+    released_ = 0;
   }
-  for (const auto& id : quiet) speak(streams_.at(id), now);
+  releasing_ = false;
   end_lost_streams(now);
 }
 

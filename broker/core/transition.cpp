@@ -82,42 +82,30 @@ void Core::expect(std::size_t requests, std::size_t jobs) {
   jobs_.reserve(std::min(jobs, kMost));
 }
 
-void Core::recover(const JournalRow& row) {
+void Core::recover(JournalRecord&& row) {
   const TimePoint now = started_;
-  switch (row.table) {
-    case JournalTable::kRequest:
-      if (auto request = messages::decode<messages::StoredRequest>(row.value))
-        remember_request(row.key, std::move(*request), 0, now);
-      break;
-    case JournalTable::kGroup:
-      if (auto group = messages::decode<messages::StoredGroup>(row.value)) {
-        groups_.emplace(row.key,
-                        Group{GroupLedger(group->spec, group->progress, now), {}, {}, TimePoint::max()});
-        dirty_groups_.insert(row.key);
-      }
-      break;
-    case JournalTable::kStream:
-      if (auto stream = messages::decode<messages::StoredStream>(row.value)) {
-        Transition none;
-        open_stream(stream->spec, true, stream->tenant, none).from_before = true;
-      }
-      break;
-    case JournalTable::kJob:
-      recover_job(row.value);
-      break;
+  if (auto* request = std::get_if<KnownRequest>(&row.what)) {
+    remember_request(std::move(row.key), std::move(*request), now);
+  } else if (auto* group = std::get_if<messages::StoredGroup>(&row.what)) {
+    groups_.emplace(row.key, Group{GroupLedger(group->spec, group->progress, now), {}, {}, TimePoint::max()});
+    dirty_groups_.insert(row.key);
+  } else if (auto* stream = std::get_if<messages::StoredStream>(&row.what)) {
+    Transition none;
+    open_stream(stream->spec, true, stream->tenant, none).from_before = true;
+  } else if (auto* job = std::get_if<messages::StoredJob>(&row.what)) {
+    recover_job(std::move(*job));
   }
 }
 
-void Core::recover_job(const std::string& value) {
-  auto stored = messages::decode<messages::StoredJob>(value);
-  if (!stored) return;
-  Job job;
-  job.stored = std::move(*stored);
+void Core::recover_job(messages::StoredJob&& stored) {
+  const auto [at, is_new] = jobs_.try_emplace(stored.spec.id);
+  if (!is_new) return;  // no journal has one twice
+  Job& job = at->second;
+  job.stored = std::move(stored);
   job.recovered = true;
   if (job.stored.spec.deadline_ms > 0) {
     job.deadline = started_ + std::chrono::milliseconds(job.stored.spec.deadline_ms);
   }
-  const std::string id = job.stored.spec.id;
   const std::string& name = job.stored.spec.stream;
   if (!name.empty() && job.stored.completes_stream.empty()) {
     auto stream = streams_.find(name);
@@ -135,15 +123,15 @@ void Core::recover_job(const std::string& value) {
       ended->second.log.merge(*state);
     if (ended->second.log.finished()) close_stream(ended->second);
   }
-  add_job(std::move(job));
-  make_ready(id, started_);
+  if (!job.stored.completes_group.empty()) completing_.insert(job.stored.completes_group);
+  count_in(job);
+  stand_in_line(job, started_, false);
 }
 
 // A group whose last open job is not in the journal (a damaged row was set aside) would wait for ever.
 void Core::recovered(TimePoint now) {
   hold_until_ = std::max(hold_until_, now + config_.hold / 2);
-  std::set<std::string> completing;
-  for (const auto& [id, job] : jobs_) completing.insert(job.stored.completes_group);
+  const auto completing = std::exchange(completing_, {});
   Transition transition;
   for (auto& [id, group] : groups_) {
     if (group.ledger.state() == messages::GroupState::kCompleting && completing.count(id) == 0) {

@@ -32,14 +32,17 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
   return std::unique_ptr<Journal>(new Journal(std::move(*file)));
 }
 
-Status Journal::recover(const std::function<void(JournalRow)>& take) {
+Status Journal::recover(const std::function<void(const JournalRowView&)>& take) {
   recovered_ = true;
   return file_->recover(take, wall_clock());
 }
 
 Result<std::vector<JournalRow>> Journal::recover() {
   std::vector<JournalRow> rows;
-  if (auto read = recover([&rows](JournalRow row) { rows.push_back(std::move(row)); }); !read) {
+  if (auto read = recover([&rows](const JournalRowView& row) {
+        rows.push_back({row.table, std::string(row.key), std::string(row.value)});
+      });
+      !read) {
     return read.error();
   }
   return rows;
@@ -47,7 +50,7 @@ Result<std::vector<JournalRow>> Journal::recover() {
 
 void Journal::start(std::function<void(std::uint64_t)> committed) {
   if (!recovered_) {
-    if (auto read = recover([](const JournalRow&) {}); !read) end_process(read.error());
+    if (auto read = recover([](const JournalRowView&) {}); !read) end_process(read.error());
   }
   committed_ = std::move(committed);
   writer_ = std::thread([this] { write_loop(); });
@@ -76,6 +79,7 @@ void Journal::append(const std::vector<JournalOp>& ops, std::uint64_t ticket) {
 
 void Journal::write_loop() {
   ::pthread_setname_np(::pthread_self(), "journal");
+  file_->index_rows();
   Batch batch;
   while (true) {
     batch.ops.clear();

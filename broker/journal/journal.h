@@ -33,7 +33,7 @@ class Journal {
   std::uint32_t boot() const { return file_->boot(); }
   // Everything that is open, once, before start(); requests, groups and streams before the jobs that refer to
   // them.
-  Status recover(const std::function<void(JournalRow)>& take);
+  Status recover(const std::function<void(const JournalRowView&)>& take);
   Result<std::vector<JournalRow>> recover();
   // About how many rows recover() will give, so that there is room for them.
   std::size_t expected_rows(JournalTable table) { return file_->expected_rows(table); }

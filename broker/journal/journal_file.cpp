@@ -129,7 +129,7 @@ Status JournalFile::raise_boot() {
   return transaction->commit();
 }
 
-Status JournalFile::recover(const std::function<void(JournalRow)>& take, std::int64_t now) {
+Status JournalFile::recover(const std::function<void(const JournalRowView&)>& take, std::int64_t now) {
   for (const auto which : kReadingOrder) {
     Table& table = tables_[index_of(which)];
     const char* name = kJournalTableNames[index_of(which)];
@@ -164,13 +164,13 @@ std::size_t JournalFile::expected_rows(JournalTable which) {
   return stored ? static_cast<std::size_t>(std::clamp<std::int64_t>(stored->first, 0, kMostReserved)) : 0;
 }
 
-Status JournalFile::read_table(JournalTable which, const std::function<void(JournalRow)>& take,
+Status JournalFile::read_table(JournalTable which, const std::function<void(const JournalRowView&)>& take,
                                std::int64_t now, std::vector<std::int64_t>& bad) {
   Table& table = tables_[index_of(which)];
   auto query = database_.prepare(std::string("SELECT id, key, value, at, sum FROM ") +
                                  kJournalTableNames[index_of(which)] + " ORDER BY id");
   if (!query) return query.error();
-  if (which != JournalTable::kRequest) table.rows.reserve(expected_rows(which));
+  if (which != JournalTable::kRequest) table.read.reserve(expected_rows(which));
   std::int64_t before = -1;
   while (true) {
     auto row = query->step();
@@ -182,20 +182,29 @@ Status JournalFile::read_table(JournalTable which, const std::function<void(Jour
     before = id;
     table.next_id = id + 1;
     const std::int64_t at = query->integer(3);
-    const auto checksum = journal_checksum(which, id, at, query->view(1), query->view(2));
+    const JournalRowView found{which, query->view(1), query->view(2)};
+    const auto checksum = journal_checksum(which, id, at, found.key, found.value);
     if (query->integer(4) != static_cast<std::int64_t>(checksum)) {
       bad.push_back(id);
       continue;
     }
     table.ledger.add(checksum);
-    std::string key(query->view(1));
     if (which == JournalTable::kRequest) {
       if (oldest_request_ == 0) oldest_request_ = at;
       if (at < now - kRequestMemorySeconds) continue;  // forgotten in steps, later
     } else {
-      table.rows[key] = {id, checksum};
+      table.read.emplace_back(found.key, RowRef{id, checksum});
     }
-    take({which, std::move(key), query->text(2)});
+    take(found);
+  }
+}
+
+void JournalFile::index_rows() {
+  for (auto& table : tables_) {
+    if (table.read.empty()) continue;
+    table.rows.reserve(table.rows.size() + table.read.size());
+    for (auto& [key, row] : table.read) table.rows.insert_or_assign(std::move(key), row);
+    table.read = {};
   }
 }
 
@@ -217,6 +226,7 @@ Status JournalFile::move_aside(JournalTable which, const std::vector<std::int64_
 }
 
 Status JournalFile::write(JournalBatch& batch, std::int64_t now) {
+  index_rows();
   // A group's row changes with each of its jobs, and a question's hop is often over before it is written.
   const std::vector<bool>& counts = batch.find_last();
   Undo undo(tables_);

@@ -12,7 +12,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "broker/journal/journal_batch.h"
@@ -26,6 +28,13 @@ struct JournalRow {
   JournalTable table = JournalTable::kJob;
   std::string key;
   std::string value;
+};
+
+// The same where the file's reader has it: until the callback returns.
+struct JournalRowView {
+  JournalTable table = JournalTable::kJob;
+  std::string_view key;
+  std::string_view value;
 };
 
 // Requests are remembered so long.
@@ -55,7 +64,11 @@ class JournalFile {
   // Reads and checks every row; damaged ones move into the table `damaged`. Once, before write(). `now` in
   // seconds since 1970.
   std::size_t expected_rows(JournalTable which);
-  Status recover(const std::function<void(JournalRow)>& take, std::int64_t now);
+  Status recover(const std::function<void(const JournalRowView&)>& take, std::int64_t now);
+
+  // Makes the rows that recover() read known to write(), which else does it first. A start with a million of
+  // them need not wait for this.
+  void index_rows();
 
   // One transaction; nothing of it is there after an error. Of several ops for one key the last one counts.
   Status write(JournalBatch& batch, std::int64_t now);
@@ -71,7 +84,8 @@ class JournalFile {
   struct Table {
     store::Statement put;
     store::Statement erase;
-    std::unordered_map<std::string, RowRef> rows;  // by key; not kept for requests
+    std::unordered_map<std::string, RowRef> rows;      // by key; not kept for requests
+    std::vector<std::pair<std::string, RowRef>> read;  // by recover(), not among them yet
     std::int64_t next_id = 1;
     JournalLedger ledger;
     bool changed = false;  // since the ledger was stored
@@ -82,8 +96,8 @@ class JournalFile {
   Status lock(const std::string& path);
   Status prepare();
   Status raise_boot();
-  Status read_table(JournalTable which, const std::function<void(JournalRow)>& take, std::int64_t now,
-                    std::vector<std::int64_t>& bad);
+  Status read_table(JournalTable which, const std::function<void(const JournalRowView&)>& take,
+                    std::int64_t now, std::vector<std::int64_t>& bad);
   Status move_aside(JournalTable which, const std::vector<std::int64_t>& ids, std::int64_t now);
   Status put(const JournalBatch::View& op, std::int64_t now, Undo& undo);
   Status erase(const JournalBatch::View& op, Undo& undo);

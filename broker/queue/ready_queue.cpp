@@ -10,36 +10,43 @@ double ReadyQueue::cost_of(const messages::JobSpec& job) {
   return job.units > 0 ? job.units : 1.0 + static_cast<double>(job.payload.size()) / kPage;
 }
 
-void ReadyQueue::insert(const messages::JobSpec& job, TimePoint now, std::int64_t place) {
+void ReadyQueue::insert(const messages::JobSpec& job, TimePoint now, End end) {
   const auto priority = std::min<std::size_t>(static_cast<std::size_t>(job.priority), classes_.size() - 1);
-  if (!places_.try_emplace(job.id, Place{priority, job.tenant, place}).second) return;
+  const auto [place, is_new] = places_.try_emplace(job.id);
+  if (!is_new) return;
   Class& members = classes_[priority];
-  Share& share = members.shares[job.tenant];
+  const auto found = members.shares.try_emplace(job.tenant).first;
+  Share& share = found->second;
+  share.tenant = &found->first;
   if (share.jobs.empty()) {
     // Whoever was away has saved nothing up, and owes what it has not worked off.
     members.idle.erase({share.start, job.tenant});
     share.start = std::max(share.start, members.virtual_time);
     members.line.emplace(share.start, job.tenant);
   }
-  share.jobs.emplace(place, Waiting{job.id, cost_of(job), now});
-  members.ages.emplace(now, job.id);
+  Waiting& waiting = place->second = {&place->first, &share, priority, cost_of(job), now, {}, {}};
+  if (end == End::kFront) {
+    share.jobs.push_front(waiting);
+  } else {
+    share.jobs.push_back(waiting);
+  }
+  members.ages.push_back(waiting);
   ++members.size;
 }
 
-// A job leaves its line; with the last one its tenant does.
-void ReadyQueue::leave(Class& members, std::map<std::string, Share>::iterator share,
-                       std::map<std::int64_t, Waiting>::iterator job) {
-  const std::string& tenant = share->first;
-  Share& line = share->second;
-  members.ages.erase({job->second.since, job->second.job});
-  places_.erase(job->second.job);
-  line.jobs.erase(job);
+// A job leaves its lines; with the last one its tenant does. Its id remains.
+std::string ReadyQueue::leave(Waiting& job) {
+  Class& members = classes_[job.priority];
+  Share& share = *job.share;
+  members.ages.erase(job);
+  share.jobs.erase(job);
+  std::string id = std::move(places_.extract(*job.job).key());
   --members.size;
-  if (line.jobs.empty()) {
-    members.line.erase({line.start, tenant});
-    members.parked.erase(tenant);
-    line.parked = false;
-    members.idle.emplace(line.start, tenant);
+  if (share.jobs.empty()) {
+    members.line.erase({share.start, *share.tenant});
+    members.parked.erase(*share.tenant);
+    share.parked = false;
+    members.idle.emplace(share.start, *share.tenant);
   }
   while (!members.idle.empty() && members.idle.begin()->first <= members.virtual_time) {
     members.shares.erase(members.idle.begin()->second);
@@ -51,24 +58,20 @@ void ReadyQueue::leave(Class& members, std::map<std::string, Share>::iterator sh
     members.virtual_time = 0;
     members.passed_over = 0;
   }
+  return id;
 }
 
-std::string ReadyQueue::take_from(Class& members, const std::string& tenant) {
-  const auto found = members.shares.find(tenant);
-  Share& share = found->second;
-  const auto next = share.jobs.begin();
-  std::string job = next->second.job;
-  members.line.erase({share.start, found->first});
+std::string ReadyQueue::take_from(Class& members, Share& share) {
+  Waiting& next = *share.jobs.first();
+  members.line.erase({share.start, *share.tenant});
   members.virtual_time = std::max(members.virtual_time, share.start);
-  share.start += next->second.cost / weight(found->first);
-  if (share.jobs.size() > 1) members.line.emplace(share.start, found->first);
-  leave(members, found, next);
-  return job;
+  share.start += next.cost / weight(*share.tenant);
+  if (share.jobs.behind(next) != nullptr) members.line.emplace(share.start, *share.tenant);
+  return leave(next);
 }
 
 std::string ReadyQueue::take(Class& members) {
-  const std::string tenant = members.line.begin()->second;
-  return take_from(members, tenant);
+  return take_from(members, members.shares.at(members.line.begin()->second));
 }
 
 // Whoever was at its cap when its turn came may be below it by now.
@@ -104,7 +107,7 @@ ReadyQueue::Class* ReadyQueue::choose(TimePoint now) {
     if (members.size == 0 || !has_flyer(members)) continue;
     if (first == nullptr) {
       first = &members;
-    } else if (++members.passed_over >= kAgedTurn && now - members.ages.begin()->first >= kAgeing &&
+    } else if (++members.passed_over >= kAgedTurn && now - members.ages.first()->since >= kAgeing &&
                (aged == nullptr || members.passed_over > aged->passed_over)) {
       aged = &members;
     }
@@ -123,10 +126,7 @@ std::optional<std::string> ReadyQueue::pop(TimePoint now) {
 bool ReadyQueue::remove(const std::string& job) {
   const auto found = places_.find(job);
   if (found == places_.end()) return false;
-  const Place place = found->second;
-  Class& members = classes_[place.priority];
-  const auto share = members.shares.find(place.tenant);
-  leave(members, share, share->second.jobs.find(place.place));
+  leave(found->second);
   return true;
 }
 
@@ -139,23 +139,21 @@ std::size_t ReadyQueue::ahead(messages::Priority priority) const {
 }
 
 std::vector<std::string> ReadyQueue::next_interactive(std::size_t count) const {
-  using Head =
-      std::pair<double, std::pair<const std::string*, std::map<std::int64_t, Waiting>::const_iterator>>;
+  using Head = std::pair<double, const Waiting*>;
   const auto later = [](const Head& a, const Head& b) {
-    return a.first != b.first ? a.first > b.first : *a.second.first > *b.second.first;
+    return a.first != b.first ? a.first > b.first : *a.second->share->tenant > *b.second->share->tenant;
   };
   std::priority_queue<Head, std::vector<Head>, decltype(later)> heads(later);
-  const Class& members = classes_[0];
-  for (const auto& [tenant, share] : members.shares) {
-    if (!share.jobs.empty()) heads.push({share.start, {&tenant, share.jobs.begin()}});
+  for (const auto& [tenant, share] : classes_[0].shares) {
+    if (!share.jobs.empty()) heads.push({share.start, share.jobs.first()});
   }
   std::vector<std::string> jobs;
   while (!heads.empty() && jobs.size() < count) {
-    auto [start, at] = heads.top();
+    const auto [start, job] = heads.top();
     heads.pop();
-    jobs.push_back(at.second->second.job);
-    const double next = start + at.second->second.cost / weight(*at.first);
-    if (++at.second != members.shares.at(*at.first).jobs.end()) heads.push({next, at});
+    jobs.push_back(*job->job);
+    const Waiting* next = Line<&Waiting::in_line>::behind(*job);
+    if (next != nullptr) heads.push({start + job->cost / weight(*job->share->tenant), next});
   }
   return jobs;
 }

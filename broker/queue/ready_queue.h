@@ -9,7 +9,7 @@
 // with as many jobs in flight as it may have stands aside.
 // Source: Goyal, Vin, Cheng: Start-time Fair Queueing, SIGCOMM 1996.
 //
-// Pure; time is given. Thread: none of its own. push, pop and remove cost O(log n).
+// Pure; time is given. Thread: none of its own. push, pop and remove cost O(log tenants).
 #pragma once
 
 #include <array>
@@ -37,13 +37,17 @@ class ReadyQueue {
 
   // `tenants` must outlive the queue; without, all weigh the same and nobody is capped.
   explicit ReadyQueue(const Tenants* tenants = nullptr) : tenants_(tenants) {}
+  ReadyQueue(ReadyQueue&&) = default;  // what is moved from may only be destroyed
+  ReadyQueue& operator=(ReadyQueue&&) = delete;
+  ReadyQueue(const ReadyQueue&) = delete;
+  ~ReadyQueue() = default;
 
   // What a job counts against its tenant's share: its units, or its size in pages of 4 KiB.
   static double cost_of(const messages::JobSpec& job);
 
-  void push(const messages::JobSpec& job, TimePoint now) { insert(job, now, ++last_); }
+  void push(const messages::JobSpec& job, TimePoint now) { insert(job, now, End::kBack); }
   // Before the other jobs of its tenant and class: a job that is given back untouched.
-  void push_front(const messages::JobSpec& job, TimePoint now) { insert(job, now, --first_); }
+  void push_front(const messages::JobSpec& job, TimePoint now) { insert(job, now, End::kFront); }
   // Nothing when empty, or when every tenant with jobs is at its cap.
   std::optional<std::string> pop(TimePoint now);
   // Takes a job out wherever it stands (cancel); false when it is not here.
@@ -57,49 +61,83 @@ class ReadyQueue {
   std::deque<std::string> drain();
 
  private:
-  struct Waiting {
-    std::string job;
-    double cost;
-    TimePoint since;
+  struct Share;
+  struct Waiting;
+  struct Links {
+    Waiting* before = nullptr;
+    Waiting* behind = nullptr;
   };
+  // A job stands in two lines, its tenant's and that of all of its class by age, and is a link of both: with
+  // a million of them waiting, what each one asks of the allocator and the caches is what a start takes.
+  struct Waiting {
+    const std::string* job = nullptr;  // its key in places_
+    Share* share = nullptr;
+    std::size_t priority = 0;
+    double cost = 0;
+    TimePoint since{};
+    Links in_line;
+    Links by_age;
+  };
+
+  template <Links Waiting::*links>
+  class Line {
+   public:
+    bool empty() const { return first_ == nullptr; }
+    Waiting* first() const { return first_; }
+    static Waiting* behind(const Waiting& job) { return (job.*links).behind; }
+    void push_back(Waiting& job) {
+      job.*links = {last_, nullptr};
+      (last_ == nullptr ? first_ : (last_->*links).behind) = &job;
+      last_ = &job;
+    }
+    void push_front(Waiting& job) {
+      job.*links = {nullptr, first_};
+      (first_ == nullptr ? last_ : (first_->*links).before) = &job;
+      first_ = &job;
+    }
+    void erase(Waiting& job) {
+      const Links& at = job.*links;
+      (at.before == nullptr ? first_ : (at.before->*links).behind) = at.behind;
+      (at.behind == nullptr ? last_ : (at.behind->*links).before) = at.before;
+    }
+
+   private:
+    Waiting* first_ = nullptr;
+    Waiting* last_ = nullptr;
+  };
+
   struct Share {
-    std::map<std::int64_t, Waiting> jobs;  // by place in line
-    double start = 0;                      // virtual time at which its next job may begin
-    bool parked = false;                   // at its cap when last looked at
+    const std::string* tenant = nullptr;  // its key in Class::shares
+    Line<&Waiting::in_line> jobs;
+    double start = 0;     // virtual time at which its next job may begin
+    bool parked = false;  // at its cap when last looked at
   };
   struct Class {
     std::map<std::string, Share> shares;            // tenants that wait or whose last job still counts
     std::set<std::pair<double, std::string>> line;  // (start, tenant): waiting and not parked
     std::set<std::pair<double, std::string>> idle;  // (start, tenant): nothing waits
-    std::set<std::pair<TimePoint, std::string>> ages;
+    Line<&Waiting::by_age> ages;
     std::set<std::string> parked;
     double virtual_time = 0;
     std::uint32_t passed_over = 0;  // pops that went elsewhere since it had one
     std::size_t size = 0;
   };
-  struct Place {
-    std::size_t priority;
-    std::string tenant;
-    std::int64_t place;
-  };
+  enum class End { kFront, kBack };
 
-  void insert(const messages::JobSpec& job, TimePoint now, std::int64_t place);
+  void insert(const messages::JobSpec& job, TimePoint now, End end);
   void unpark();
   Class* choose(TimePoint now);
   bool has_flyer(Class& members);
   std::string take(Class& members);
-  std::string take_from(Class& members, const std::string& tenant);
-  void leave(Class& members, std::map<std::string, Share>::iterator share,
-             std::map<std::int64_t, Waiting>::iterator job);
+  std::string take_from(Class& members, Share& share);
+  std::string leave(Waiting& job);
   double weight(const std::string& tenant) const {
     return tenants_ == nullptr ? 1.0 : tenants_->weight(tenant);
   }
 
   const Tenants* tenants_;
   std::array<Class, 3> classes_;
-  std::unordered_map<std::string, Place> places_;
-  std::int64_t first_ = 0;
-  std::int64_t last_ = 0;
+  std::unordered_map<std::string, Waiting> places_;
   std::uint64_t landings_ = 0;
 };
 

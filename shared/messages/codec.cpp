@@ -28,6 +28,12 @@ bool decode_view(std::string_view bytes, StreamBatchView& batch) {
          reader.at_end();
 }
 
+bool decode_stored(std::string_view bytes, StoredJob& job) {
+  detail::Reader reader(bytes);
+  return bytes.size() <= kMaxMessageBytes && detail::unpack(reader, job, detail::kMaxDepth) &&
+         reader.at_end();
+}
+
 ANSWERMILL_MESSAGE(JobSpec);
 ANSWERMILL_MESSAGE(GroupSpec);
 ANSWERMILL_MESSAGE(GroupProgress);

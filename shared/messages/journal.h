@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 
 #include "shared/messages/jobs.h"
@@ -26,6 +27,9 @@ struct StoredJob {
                     cause);
   }
 };
+
+// As decode<StoredJob>, into a new one that stays where it is: a start reads a million. False: malformed.
+bool decode_stored(std::string_view bytes, StoredJob& job);
 
 struct StoredGroup {
   GroupSpec spec;

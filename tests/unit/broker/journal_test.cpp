@@ -61,7 +61,7 @@ TEST_F(JournalTest, RecoversJobsInTheOrderTheyCame) {
   auto journal = Journal::open(path());
   ASSERT_TRUE(journal);
   std::string order;
-  ASSERT_TRUE((*journal)->recover([&](const JournalRow& row) { order += row.key; }));
+  ASSERT_TRUE((*journal)->recover([&](const JournalRowView& row) { order += row.key; }));
   EXPECT_EQ(order, "zma");
 }
 
@@ -83,7 +83,9 @@ TEST_F(JournalTest, BringsAFileOfVersion1Along) {
   ASSERT_TRUE(journal) << journal.error().message;
   EXPECT_EQ((*journal)->boot(), 42U);
   std::vector<std::string> keys;
-  ASSERT_TRUE((*journal)->recover([&](const JournalRow& row) { keys.push_back(row.key + "=" + row.value); }));
+  ASSERT_TRUE((*journal)->recover([&](const JournalRowView& row) {
+    keys.push_back(std::string(row.key) + "=" + std::string(row.value));
+  }));
   const std::vector<std::string> expected = {"t\nr=r",  "g=g",         "s=s",
                                              "j1=\x01", "j2=\x02\x03", std::string("j0=\0", 4)};
   EXPECT_EQ(keys, expected);
@@ -148,7 +150,7 @@ TEST_F(JournalTest, ForgetsRequestsAfterADayInSmallSteps) {
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   auto file = JournalFile::open(path());
   ASSERT_TRUE(file);
-  ASSERT_TRUE((*file)->recover([](const JournalRow&) {}, now));
+  ASSERT_TRUE((*file)->recover([](const JournalRowView&) {}, now));
   for (int i = 0; i < 3; ++i) {
     JournalBatch batch;
     for (int j = 0; j < 700; ++j) {
@@ -160,7 +162,7 @@ TEST_F(JournalTest, ForgetsRequestsAfterADayInSmallSteps) {
     file->reset();
     file = JournalFile::open(path());
     int count = 0;
-    EXPECT_TRUE((*file)->recover([&](const JournalRow&) { ++count; }, now));
+    EXPECT_TRUE((*file)->recover([&](const JournalRowView&) { ++count; }, now));
     return count;
   };
   EXPECT_EQ(remembered(), 2100);
@@ -201,7 +203,7 @@ TEST_F(JournalTest, GivesSpaceBack) {
   const auto now = static_cast<std::int64_t>(std::time(nullptr));
   auto file = JournalFile::open(path());
   ASSERT_TRUE(file);
-  ASSERT_TRUE((*file)->recover([](const JournalRow&) {}, now));
+  ASSERT_TRUE((*file)->recover([](const JournalRowView&) {}, now));
   JournalBatch puts;
   JournalBatch erases;
   for (int i = 0; i < 20; ++i) {

@@ -75,18 +75,23 @@ class Loop : public Output {
     bus::Poller poller;
     const auto stop = poller.add_descriptor(signals.get());
     const auto mail = poller.add_descriptor(mailbox_.fd());
-    for (auto* socket : {&jobs_, &work_, &events_, &worker_events_, &query_}) poller.add(*socket);
+    const auto jobs = poller.add(jobs_);
+    const auto work = poller.add(work_);
+    const auto subscriptions = poller.add(events_);
+    const auto worker_events = poller.add(worker_events_);
+    const auto queries = poller.add(query_);
     const auto keys = gate_ ? poller.add_descriptor(gate_->descriptor()) : stop;
     bus::notify_ready();
     while (!poller.ready(stop)) {
       poller.wait(doors_shut_ ? kDoorRetry : core_.next_tick());
       if (poller.ready(mail)) mailbox_.run_all();
       if (gate_ && (doors_shut_ || poller.ready(keys))) tend_gate(poller.ready(keys));
-      read_work();
-      read_worker_events();
-      read_jobs();
-      read_subscriptions();
-      read_queries();
+      // Asking a socket that has nothing is a system call, as dear as a few tokens.
+      if (poller.ready(work)) read_work();
+      if (poller.ready(worker_events)) read_worker_events();
+      if (poller.ready(jobs)) read_jobs();
+      if (poller.ready(subscriptions)) read_subscriptions();
+      if (poller.ready(queries)) read_queries();
       const auto now = present();
       if (now >= next_tick_) {
         next_tick_ = now + core_.next_tick();

@@ -184,6 +184,7 @@ class Core {
     bool recorded = false;
     TimePoint evict_at = TimePoint::max();
     TimePoint resend_at{};
+    std::size_t weighed = 0;  // bytes, as its budget knows them
   };
 
   static constexpr std::size_t kTopicParts = std::chrono::seconds(1) / kPartPause;
@@ -323,7 +324,7 @@ class Core {
 
   // stream_memory.cpp
   void tend_streams(TimePoint now);
-  void weigh(const Stream& stream);
+  void weigh(Stream& stream);
   void close_stream(Stream& stream);
   void let_go(Stream& stream, TimePoint now);
   void drop_stream(const std::string& id);

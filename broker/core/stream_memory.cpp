@@ -10,9 +10,9 @@ namespace answermill::broker {
 using namespace messages;
 using streams::StreamBudget;
 
-void Core::weigh(const Stream& stream) {
-  stream_budget_.resize(stream.log.stream(),
-                        sizeof(Stream) + stream.spec.completion.payload.capacity() + stream.log.bytes());
+void Core::weigh(Stream& stream) {
+  const std::size_t bytes = sizeof(Stream) + stream.spec.completion.payload.capacity() + stream.log.bytes();
+  if (std::exchange(stream.weighed, bytes) != bytes) stream_budget_.resize(stream.log.stream(), bytes);
 }
 
 // It has ended: its tenant may open another.
@@ -39,7 +39,7 @@ void Core::tend_streams(TimePoint now) {
   for (; next_part_ < now; next_part_ += kPartPause) {
     for (const auto& [topic, members] : topics_[present_part_]) {
       Beacon beacon{boot_, {}};
-      for (const Stream* stream : members) {
+      for (Stream* stream : members) {
         if (stream->evict_at <= now) old.push_back(stream->log.stream());
         weigh(*stream);
         if (!stream->quiet && (!stream->log.finished() || !stream->recorded))

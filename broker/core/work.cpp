@@ -194,12 +194,13 @@ void Core::on_beat(const std::string& route, const Beat& beat, TimePoint now) {
         job.activity = running.activity;
         job.active_at = now;
       }
-      if (const auto group = groups_.find(job.stored.spec.group); group != groups_.end()) {
-        group->second.ledger.running(running.job, job.stored.spec.stage,
-                                     std::min(running.units_done, job.stored.spec.units));
-        dirty_groups_.insert(job.stored.spec.group);
+      const JobSpec& spec = job.stored.spec;
+      if (const auto group = spec.group.empty() ? groups_.end() : groups_.find(spec.group);
+          group != groups_.end()) {
+        group->second.ledger.running(running.job, spec.stage, std::min(running.units_done, spec.units));
+        dirty_groups_.insert(spec.group);
       }
-      Stream* stream = stream_index_.find(job.stored.spec.stream);
+      Stream* stream = running.next_seq == 0 ? nullptr : stream_index_.find(spec.stream);
       if (stream != nullptr && running.next_seq > stream->log.next_seq()) ask_resend(*stream, now);
     }
     if (named < worker->held.size()) take_back_lost_leases(*worker, beat, now);

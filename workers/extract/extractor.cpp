@@ -150,7 +150,7 @@ Outcome Extractor::plan_pdf(const messages::DocumentRef& document, int fd, runti
   if (!session) return failed(session.error());
   const std::uint32_t pages = (*session)->pages();
   pool_.give(document.blob, std::move(*session));
-  if (pages == 0) return failed({ErrorCode::kEmptyFile, "The PDF has no pages."});
+  if (pages == 0) return failed({ErrorCode::kDamaged, "The PDF has no pages: it may have been cut short."});
   if (pages > kMostPages) {
     return failed(
         {ErrorCode::kTooLarge, fmt::format("The PDF has {} pages; at most {} are read.", pages, kMostPages)});

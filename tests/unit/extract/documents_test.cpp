@@ -98,7 +98,7 @@ void compare(Documents& test, Extracted (*run)(Documents&, const fs::path&), con
       continue;
     }
     if (row.pages == "0") {
-      EXPECT_EQ(out.plan_code, ErrorCode::kEmptyFile) << row.file;
+      EXPECT_EQ(out.plan_code, ErrorCode::kDamaged) << row.file;
     }
     if (!opened) {
       EXPECT_EQ(row.pages, "0") << row.file << ": " << out.plan_message;

@@ -155,6 +155,8 @@ void NativeSession::on_document(const DocumentView& document) {
 
 void NativeSession::on_document_removed(const std::string& id) {
   if (!watching_) return;
+  // Nobody knows any more which collection it was in: the name of one out of reach is nothing to tell.
+  if (!caller().collections().empty()) return on_documents_changed();
   if (!can_write()) {
     list_due_ = true;
     return;

@@ -157,6 +157,31 @@ TEST_F(SessionAccess, ATokenReachesItsCollectionsOnly) {
   EXPECT_TRUE(WsStreamSession::reaches(caller(), {"u", std::nullopt}));
 }
 
+TEST_F(SessionAccess, ARemovedDocumentElsewhereIsNotNamed) {
+  documents_.start();
+  ASSERT_TRUE(world_.catalog->create_collection("law", 1));
+  add_document("a", "law");
+  add_document("b", "default");
+  let_in({Scope::kRead}, {"law"});
+  const auto session = native();
+  said(*session, R"({"type":"watch"})");
+  documents_.remove("b", [](const Result<bool>&) {});
+  world_.loop.run();
+  const auto deletion = world_.bus.submitted.back();
+  ASSERT_EQ(deletion.job.op, "delete");
+  ASSERT_TRUE(world_.catalog->finish_delete("b"));
+  socket_->sent.clear();
+  messages::GroupProgress progress;
+  progress.group = deletion.group->id;
+  progress.subject = "b";
+  progress.state = messages::GroupState::kDone;
+  world_.bus.progress(progress);
+  world_.loop.run();
+  ASSERT_FALSE(socket_->sent.empty());
+  EXPECT_TRUE(has(socket_->sent.back(), R"("type":"documents")"));
+  for (const auto& text : socket_->sent) EXPECT_FALSE(has(text, R"("b")")) << text;
+}
+
 TEST_F(SessionAccess, AConversationElsewhereIsOutOfReach) {
   ASSERT_TRUE(world_.catalog->create_collection("law", 1));
   NewQuestion before;

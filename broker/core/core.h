@@ -150,9 +150,12 @@ class Core {
     TimePoint heard{};
     bool draining = false;
     bus::Peer peer;
-    bool away = false;  // from another host and cut off: it may be back before its silence counts
+    bool away = false;             // from another host and cut off: it may be back before its silence counts
+    std::uint32_t dead_slots = 0;  // where work hung beside a live loop: tried again after a while
+    std::optional<TimePoint> slot_died_at;  // the last one, since it greeted
     std::uint32_t free() const {
-      return draining || away || held.size() >= slots ? 0 : slots - static_cast<std::uint32_t>(held.size());
+      const auto taken = static_cast<std::uint32_t>(held.size()) + dead_slots;
+      return draining || away || taken >= slots ? 0 : slots - taken;
     }
   };
 
@@ -367,8 +370,7 @@ class Core {
   std::deque<std::pair<TimePoint, const std::string*>> requests_order_;  // by age; keys of requests_
   std::multimap<TimePoint, std::string> waiting_;                        // retries
   std::set<std::pair<TimePoint, std::string>> deadlines_;                // of jobs that have one
-  // Jobs that wait until workers have told what they still run, by priority; those that do not wait any more
-  // are passed over. After that they are released, some in each turn of the loop.
+  // By priority: jobs that wait until workers have told what they still run, and perhaps some that do not.
   std::array<std::vector<std::string>, 3> held_;
   std::size_t released_ = 0;  // of the first that is not empty
   bool settled_ = false;      // that time is over

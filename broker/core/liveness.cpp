@@ -11,6 +11,7 @@ using namespace messages;
 
 namespace {
 constexpr std::chrono::minutes kRememberTaken{10};
+constexpr std::chrono::minutes kTrySlotAgain{10};
 constexpr std::size_t kReleaseStep = 8192;     // jobs: a few milliseconds
 constexpr std::size_t kMostTaken = 1U << 18U;  // a worker repeats a result within seconds
 }  // namespace
@@ -142,28 +143,44 @@ void Core::expire_jobs(TimePoint now) {
   }
 }
 
-// A job that was started and shows no sign of life is taken away, and counts as crashed.
+// A job that was started and shows no sign of life is taken away, and counts as crashed. The thread that ran
+// it is lost to its worker; what that one was given besides and never began goes to another, and counts
+// nothing.
 void Core::check_progress(TimePoint now) {
   std::vector<std::string> stuck;
-  for (const auto& [name, worker] : workers_) {
+  for (auto& [name, worker] : workers_) {
+    if (worker.slot_died_at && now - *worker.slot_died_at > kTrySlotAgain) worker.dead_slots = 0;
     for (const auto& id : worker.held) {
-      const auto job = jobs_.find(id);
-      if (job != jobs_.end() && job->second.started && now - job->second.active_at > config_.no_progress)
+      const auto found = jobs_.find(id);
+      if (found == jobs_.end()) continue;
+      const Job& job = found->second;
+      const bool waits_for_the_dead = !job.started && worker.slot_died_at;
+      if (now - job.active_at > config_.no_progress && (job.started || waits_for_the_dead))
         stuck.push_back(id);
     }
   }
   for (const auto& id : stuck) {
     const auto found = jobs_.find(id);
     if (found == jobs_.end()) continue;
-    const auto worker = workers_.find(found->second.worker);
+    Job& job = found->second;
+    const auto worker = workers_.find(job.worker);
     if (worker == workers_.end()) continue;
-    take_away(found->second, RevokeReason::kFenced);
+    take_away(job, RevokeReason::kFenced);
+    ++worker->second.dead_slots;
+    worker->second.slot_died_at = now;
+    log::warn("event=slot_lost worker={} job={} started={} lost={} of={}", job.worker, id, job.started,
+              worker->second.dead_slots, worker->second.slots);
+    if (!job.started) {
+      job.state = JobState::kUncommitted;
+      make_ready(id, now, true);
+      continue;
+    }
     Outcome outcome;
     outcome.status = OutcomeStatus::kFailed;
     outcome.code = ErrorCode::kTimeout;
     outcome.message = "no progress for " + std::to_string(config_.no_progress.count()) + " s";
     outcome.retryable = outcome.crashed = true;
-    job_failed(found->second, outcome, worker->second, now);
+    job_failed(job, outcome, worker->second, now);
   }
 }
 

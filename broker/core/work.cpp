@@ -59,6 +59,8 @@ void Core::on_hello(const std::string& route, Hello hello, TimePoint now, const 
   worker.heard = now;
   worker.draining = false;
   worker.away = false;
+  worker.dead_slots = 0;
+  worker.slot_died_at.reset();
   worker.peer = from;
   by_route_[route] = worker.name;
 

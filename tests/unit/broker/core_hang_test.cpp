@@ -103,6 +103,45 @@ TEST_F(CoreHang, OnlyTheJobThatCameLastIsCharged) {
   EXPECT_FALSE(failure("innocent"));
 }
 
+// The loop of the worker turns and beats; one of its threads never comes back.
+TEST_F(CoreHang, WorkBehindADeadThreadGoesElsewhereUncharged) {
+  submit("hangs");
+  submit("waits");
+  bench.hello("sick", "extract", 2);
+  const auto hangs = bench.lease("sick");
+  const auto waits = bench.lease("sick");
+  ASSERT_TRUE(hangs && waits);
+  Beat beat;
+  beat.worker = "sick";
+  beat.slots = 2;
+  beat.jobs = {{hangs->spec.id, hangs->fence, true, 0, 1, 0}, {waits->spec.id, waits->fence, false, 0, 0, 0}};
+  const auto tell = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      bench.pass(milliseconds(500));
+      bench.core->on_work_frame("sick", encode_frame(WorkKind::kBeat, beat), bench.now);
+      bench.commit();
+    }
+  };
+  tell(2 * 185);
+  ASSERT_TRUE(bench.out.take<Revoke>("sick", WorkKind::kRevoke));
+  beat.jobs.erase(beat.jobs.begin());
+  tell(2 * 10);
+  bench.out.sent["sick"].clear();
+  bench.hello("well", "extract", 2);
+  const auto first = bench.lease("well");
+  const auto second = bench.lease("well");
+  ASSERT_TRUE(first && second) << "neither is left behind";
+  for (const auto& lease : {*first, *second}) bench.result("well", lease);
+  bench.commit();
+  EXPECT_FALSE(failure("hangs") || failure("waits"));
+  submit("next");
+  EXPECT_TRUE(bench.lease("well"));
+  EXPECT_FALSE(bench.lease("sick")) << "it has no thread left";
+  bench.hello("sick", "extract", 2);
+  submit("after its restart");
+  EXPECT_TRUE(bench.lease("sick") || bench.lease("well"));
+}
+
 // Over the network silence may be a cut cable.
 TEST_F(CoreHang, ASilentWorkerOfAnotherHostCostsItsJobsNothing) {
   submit("r");

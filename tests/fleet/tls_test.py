@@ -1,7 +1,7 @@
 """https:// and wss:// from end to end: real clients, a certificate renewed under them, and who speaks no TLS."""
 import asyncio
-import hashlib
 import contextlib
+import hashlib
 import http.client
 import json
 import os

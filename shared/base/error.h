@@ -1,6 +1,7 @@
 // What can go wrong, as a wire-stable code with a sentence for people.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -45,6 +46,7 @@ ErrorCode error_code_from(std::string_view name);
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;  // one sentence that says what to do; never holds secrets or document text
+  std::chrono::milliseconds retry_after{};  // when trying again may help, where that is known; else 0
 
   friend bool operator==(const Error&, const Error&) = default;
 };

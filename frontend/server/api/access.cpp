@@ -46,7 +46,7 @@ RefusalBody chat_refusal(const Request& request, const Refusal& refusal) {
 }  // namespace
 
 Denial denial_of(const Refusal& refusal) {
-  return {{code_of(refusal.status), refusal.reason}, refusal.scope, refusal.retry_after};
+  return {{code_of(refusal.status), refusal.reason, refusal.retry_after}, refusal.scope};
 }
 
 Error out_of_reach() {

@@ -20,10 +20,7 @@ namespace {
 constexpr char kOwner[] = "openai";
 
 void refuse(Responder& responder, const Error& error) {
-  const int status = http_status(error.code);
-  Headers headers;
-  if (status == 503 || status == 429) headers.emplace_back("Retry-After", "2");
-  send_json(responder, status, openai::error(error), std::move(headers));
+  send_json(responder, http_status(error.code), openai::error(error), retry_headers(error));
 }
 
 Question question_of(const Caller& caller, const std::string& model, openai::Prompt prompt,

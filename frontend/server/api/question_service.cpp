@@ -174,7 +174,8 @@ void QuestionService::submit(messages::Submit submission, std::function<void(con
   services_.hub.ask(std::move(submission), lifetime_.guard([this, stream, refused = std::move(refused)](
                                                                const messages::SubmitAck& ack) {
     if (ack.code == ErrorCode::kOk) return;
-    const Error error{ack.code, ack.message.empty() ? "The question was not taken." : ack.message};
+    const Error error{ack.code, ack.message.empty() ? "The question was not taken." : ack.message,
+                      std::chrono::milliseconds(ack.retry_after_ms)};
     services_.catalog.run([stream, error](Catalog& catalog) { return catalog.refuse_answer(stream, error); },
                           [](const Status&) {});
     refused(error);
@@ -190,7 +191,8 @@ void QuestionService::request(messages::JobSpec job, Done<std::string> done) {
   submission.job = std::move(job);
   submission.stream = messages::StreamSpec{stream, {}};
   services_.hub.ask(std::move(submission), lifetime_.guard([this, stream](const messages::SubmitAck& ack) {
-    if (ack.code != ErrorCode::kOk) finish(stream, Error{ack.code, ack.message});
+    if (ack.code != ErrorCode::kOk)
+      finish(stream, Error{ack.code, ack.message, std::chrono::milliseconds(ack.retry_after_ms)});
   }));
   pending_.emplace(stream, std::make_unique<Pending>(*this, stream, std::move(done)));
 }

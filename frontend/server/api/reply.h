@@ -13,6 +13,8 @@ namespace answermill::frontend {
 
 void send_json(Responder& responder, int status, std::string body, Headers headers = {});
 void send_error(Responder& responder, const Error& error);
+// Retry-After (RFC 9110, 10.2.3) of errors that may pass: as long as the error says, else two seconds.
+Headers retry_headers(const Error& error);
 
 // Objects that live as long as the answer they produce. Each drops itself when it is done.
 class Answers {

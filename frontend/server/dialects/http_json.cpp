@@ -124,7 +124,7 @@ int http_status(ErrorCode code) {
   return 500;
 }
 
-std::string encode_error(const Error& error) { return encode_denial({error, {}, {}}); }
+std::string encode_error(const Error& error) { return encode_denial({error, {}}); }
 
 std::string encode_denial(const Denial& denial) {
   const Error& error = denial.error;

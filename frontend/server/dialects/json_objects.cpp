@@ -15,12 +15,22 @@ Json seconds_json(std::int64_t unix_ms) {
 
 Json error_object(const Error& error) {
   if (error.code == ErrorCode::kOk) return nullptr;
-  return {{"code", to_string(error.code)}, {"message", error.message}};
+  Json out = {{"code", to_string(error.code)}, {"message", error.message}};
+  add_retry_after(out, error);
+  return out;
+}
+
+double retry_after_seconds(const Error& error) {
+  return std::chrono::duration<double>(error.retry_after).count();
+}
+
+void add_retry_after(Json& out, const Error& error) {
+  if (error.retry_after.count() > 0) out["retry_after"] = retry_after_seconds(error);
 }
 
 void add_denial(Json& out, const Denial& denial) {
   if (!denial.scope.empty()) out["scope"] = denial.scope;
-  if (denial.retry_after.count() > 0) out["retry_after"] = denial.retry_after_seconds();
+  add_retry_after(out, denial.error);
 }
 
 bool is_retryable(ErrorCode code) {

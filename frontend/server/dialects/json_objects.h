@@ -18,7 +18,9 @@ std::string dump(const Json& json);
 Json seconds_json(std::int64_t unix_ms);  // null for 0
 Json error_object(const Error& error);    // {"code","message"}, null for kOk
 bool is_retryable(ErrorCode code);
-// Adds "scope" and "retry_after" (seconds) where they help.
+double retry_after_seconds(const Error& error);
+// Adds "retry_after" (seconds) where it is known, and "scope" where it helps.
+void add_retry_after(Json& out, const Error& error);
 void add_denial(Json& out, const Denial& denial);
 
 Json document_json(const DocumentView& document);

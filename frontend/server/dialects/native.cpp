@@ -177,7 +177,7 @@ std::string fleet(const FleetView& view) {
 }
 
 std::string error(std::string_view id, std::string_view stream, const Error& error) {
-  return denied(id, stream, {error, {}, {}});
+  return denied(id, stream, {error, {}});
 }
 
 std::string denied(std::string_view id, std::string_view stream, const Denial& denial) {

@@ -108,10 +108,12 @@ std::string stream_of(std::string_view prefix, std::string_view id) {
 }
 
 Json error_json(const Error& error) {
-  return {{"message", error.message},
-          {"type", error_type(http_status(error.code))},
-          {"param", nullptr},
-          {"code", to_string(error.code)}};
+  Json out = {{"message", error.message},
+              {"type", error_type(http_status(error.code))},
+              {"param", nullptr},
+              {"code", to_string(error.code)}};
+  add_retry_after(out, error);
+  return out;
 }
 
 std::string error(const Error& error) { return dump(Json{{"error", error_json(error)}}); }

@@ -137,12 +137,14 @@ class ChatWire final : public AnswerWire {
   }
 
   void say_error(const AnswerView& answer, const Error& error, double now) {
-    said_.push_back({"error", dump(Json{{"type", "error"},
-                                        {"error", error.message},
-                                        {"code", to_string(error.code)},
-                                        {"retryable", is_retryable(error.code)},
-                                        {"stream_id", answer.stream},
-                                        {"timestamp", now}})});
+    Json told = {{"type", "error"},
+                 {"error", error.message},
+                 {"code", to_string(error.code)},
+                 {"retryable", is_retryable(error.code)},
+                 {"stream_id", answer.stream},
+                 {"timestamp", now}};
+    add_retry_after(told, error);
+    said_.push_back({"error", dump(told)});
   }
 
   // An id stands on the last event of its number: whoever has it has all before.

@@ -137,12 +137,14 @@ std::string denied(const Denial& denial, double now) {
 }
 
 std::string error(const Error& error, std::string_view stream, double now) {
-  return dump(Json{{"type", "error"},
-                   {"error", error.message},
-                   {"code", to_string(error.code)},
-                   {"retryable", is_retryable(error.code)},
-                   {"stream_id", stream.empty() ? Json(nullptr) : Json(stream)},
-                   {"timestamp", now}});
+  Json out = {{"type", "error"},
+              {"error", error.message},
+              {"code", to_string(error.code)},
+              {"retryable", is_retryable(error.code)},
+              {"stream_id", stream.empty() ? Json(nullptr) : Json(stream)},
+              {"timestamp", now}};
+  add_retry_after(out, error);
+  return dump(out);
 }
 
 }  // namespace answermill::frontend::ws_query

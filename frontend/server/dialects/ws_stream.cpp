@@ -82,7 +82,8 @@ Parsed parse(std::string_view text) {
 }
 
 WireError service_unavailable(const Error& cause) {
-  return {"SERVICE_UNAVAILABLE", cause.message, false, "Reconnect in a few seconds and ask again."};
+  return {"SERVICE_UNAVAILABLE", cause.message, false, "Reconnect in a few seconds and ask again.",
+          retry_after_seconds(cause)};
 }
 
 WireError rate_limited() {
@@ -93,7 +94,7 @@ WireError rate_limited() {
 WireError denied(const Denial& denial) {
   if (denial.error.code != ErrorCode::kRateLimited) return service_unavailable(denial.error);
   return {"RATE_LIMIT_EXCEEDED", denial.error.message, false, "Send it again after retry_after seconds.",
-          denial.retry_after_seconds()};
+          retry_after_seconds(denial.error)};
 }
 
 WireError connection_timeout() {

@@ -277,9 +277,11 @@ TEST_F(AnswerStreamTest, TellsARefusalOnTheWireOnceItIsOpen) {
   messages::SubmitAck refused;
   refused.code = ErrorCode::kBusy;
   refused.message = "Too much.";
+  refused.retry_after_ms = 2500;
   world_.hub.acks.back()(refused);
   world_.loop.run();
   EXPECT_NE(responder_->body->text.find("event: error"), std::string::npos);
+  EXPECT_NE(responder_->body->text.find(R"("retry_after":2.5)"), std::string::npos);
   EXPECT_TRUE(responder_->body->ended);
 
   const auto second = std::make_shared<test::FakeResponder>();

@@ -1,6 +1,10 @@
 // Goldens: what clients see, byte for byte.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <string>
+
+#include "frontend/server/api/reply.h"
 #include "frontend/server/dialects/http_json.h"
 #include "frontend/server/dialects/native.h"
 #include "frontend/server/dialects/openai.h"
@@ -261,8 +265,21 @@ Denial denial(ErrorCode code, const char* message, const char* scope, int retry_
   Denial out;
   out.error = {code, message};
   if (scope != nullptr) out.scope = scope;
-  out.retry_after = std::chrono::milliseconds(retry_after_ms);
+  out.error.retry_after = std::chrono::milliseconds(retry_after_ms);
   return out;
+}
+
+TEST(Errors, TellWhenToComeBack) {
+  using std::chrono::milliseconds;
+  const auto told = [](ErrorCode code, milliseconds wait) {
+    const Headers headers = retry_headers({code, "Later.", wait});
+    return headers.empty() ? std::string() : headers.front().second;
+  };
+  EXPECT_EQ(told(ErrorCode::kBusy, milliseconds(2100)), "3");
+  EXPECT_EQ(told(ErrorCode::kBusy, {}), "2") << "not known";
+  EXPECT_EQ(told(ErrorCode::kNotFound, milliseconds(2100)), "");
+  EXPECT_EQ(encode_error({ErrorCode::kBusy, "Later.", milliseconds(2100)}),
+            R"({"error":{"code":"busy","message":"Later.","retryable":true,"retry_after":2.1}})");
 }
 
 TEST(Denials, AreToldInEveryShape) {

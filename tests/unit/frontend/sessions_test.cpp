@@ -336,8 +336,9 @@ TEST_F(SessionsTest, WsStreamMapsCoursesAndErrors) {
   const auto query = messages::decode<messages::EmbedQuery>(world_.hub.asked.back().job.payload);
   EXPECT_TRUE(is_collection_name(query->search.collection));
   EXPECT_NE(query->search.collection, "default");
-  world_.hub.acks.back()({"", "", 0, ErrorCode::kUnavailable, "Away.", 0});
+  world_.hub.acks.back()({"", "", 0, ErrorCode::kUnavailable, "Away.", 0, 4000});
   EXPECT_EQ(field(socket_->sent.back(), "error_code"), "SERVICE_UNAVAILABLE");
+  EXPECT_NE(socket_->sent.back().find(R"("retry_after":4.0)"), std::string::npos);
   session->on_text(R"({"type":"disconnect"})");
   EXPECT_EQ(socket_->closed, 1000);
 

@@ -206,8 +206,8 @@ struct World {
     blobs = std::make_unique<store::BlobStore>(folder / "blobs");
     catalog = std::move(*Catalog::open((folder / "catalog.sqlite").string(), *blobs, 1));
     client = std::make_unique<CatalogClient>(loop, executor, *catalog);
-    services = std::unique_ptr<Services>(
-        new Services{loop, bus, hub, *client, executor, *blobs, {"0.1.0", 1000, 8000, {".pdf"}}, {}});
+    services = std::make_unique<Services>(
+        Services{loop, bus, hub, *client, executor, *blobs, {"0.1.0", 1000, 8000, {".pdf"}}, {}});
   }
   ~World() { std::filesystem::remove_all(folder); }
 

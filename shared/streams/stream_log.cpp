@@ -1,6 +1,7 @@
 #include "shared/streams/stream_log.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace answermill::streams {
 
@@ -169,6 +170,22 @@ StreamState StreamLog::state() const {
     }
   }
   return state;
+}
+
+void leave_out_skips(std::vector<StreamEvent>& events, std::uint64_t after_seq) {
+  std::uint64_t begin = 0;
+  auto kept = events.begin();
+  for (auto& event : events) {
+    const bool skip = event.kind == StreamEventKind::kRewind && event.last_seq > event.first_seq;
+    if (skip && event.first_seq > after_seq) {
+      if (begin == 0) begin = event.first_seq;
+      continue;
+    }
+    if (begin != 0) event.first_seq = std::exchange(begin, 0);
+    if (&*kept != &event) *kept = std::move(event);
+    ++kept;
+  }
+  events.erase(kept, events.end());
 }
 
 }  // namespace answermill::streams

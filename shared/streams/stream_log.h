@@ -96,4 +96,9 @@ class StreamLog {
   bool finished_ = false;
 };
 
+// For a reader who has seen everything up to `after_seq`: a rewind over numbers that he has seen none of says
+// nothing to him. It is left out, and the event behind it begins where it began, so that his numbers have no
+// gap.
+void leave_out_skips(std::vector<messages::StreamEvent>& events, std::uint64_t after_seq);
+
 }  // namespace answermill::streams

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/messages/codec.h"
+#include "shared/streams/stream_log.h"
 
 namespace answermill::frontend {
 namespace {
@@ -73,14 +74,12 @@ std::vector<messages::StreamEvent> events_after(const messages::StreamState& sta
   std::vector<messages::StreamEvent> events;
   for (const auto& event : state.events) {
     if (event.last_seq <= after_seq) continue;
-    // A rewind over a run of numbers is for those who have seen some of them.
-    const bool skip = event.kind == StreamEventKind::kRewind && event.last_seq > event.first_seq;
-    if (skip && event.first_seq > after_seq) continue;
     if (event.first_seq <= after_seq) {
       events.push_back({after_seq, after_seq, StreamEventKind::kRewind, event.offset, {}});
     }
     events.push_back(event);
   }
+  streams::leave_out_skips(events, after_seq);
   return events;
 }
 

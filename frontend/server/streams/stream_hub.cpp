@@ -97,11 +97,7 @@ class Hub : public StreamHub, private TopicListener {
       return slice;
     }
     slice.events = mirror.log.read(after_seq, max_bytes);
-    // A rewind over a run of numbers is for those who have seen some of them.
-    std::erase_if(slice.events, [after_seq](const StreamEvent& event) {
-      return event.kind == StreamEventKind::kRewind && event.first_seq > after_seq &&
-             event.last_seq > event.first_seq;
-    });
+    streams::leave_out_skips(slice.events, after_seq);
     return slice;
   }
 

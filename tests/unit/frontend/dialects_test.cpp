@@ -177,6 +177,18 @@ TEST(EventsAfter, RewindsToTheBeginningOfARun) {
   EXPECT_EQ(rest[1].data, "abcdef");
 }
 
+TEST(EventsAfter, LeavesNoGapWhereAnEarlierBrokerEnded) {
+  messages::StreamState state;
+  state.events = {{1, 6, StreamEventKind::kToken, 0, "abcdef"},
+                  {7, 1048576, StreamEventKind::kRewind, 6, {}},
+                  {1048577, 2097152, StreamEventKind::kRewind, 6, {}},
+                  {2097153, 2097153, StreamEventKind::kToken, 6, "g"}};
+  const auto rest = events_after(state, 6);
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0], (messages::StreamEvent{7, 2097153, StreamEventKind::kToken, 6, "g"}));
+  EXPECT_EQ(events_after(state, 8).front().kind, StreamEventKind::kRewind) << "it saw words that are gone";
+}
+
 TEST(FleetView, IsReadyWithEveryStage) {
   messages::FleetStatus status;
   status.boot = 1;
